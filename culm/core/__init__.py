@@ -1,0 +1,1 @@
+"""The ground: ids, clock, units, errors, settings, plugins. Imports nothing else of ours."""

@@ -1,0 +1,1 @@
+"""Messages between client, server and pilot: frozen dataclasses, standard library only."""

@@ -1,0 +1,195 @@
+"""JSON values into message dataclasses and back, with every fault named at once.
+
+Only what messages need: str, int, float, bool, None, Literal, StrEnum, tuples, string-keyed
+dicts and dataclasses. A field's metadata may hold `minimum`, `maximum`, `pattern` (a compiled
+regular expression for the whole string) and `rule` (the words for it).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from culm.core.errors import FieldFault, InvalidRequest
+from culm.core.nearest import unknown_name
+
+T = TypeVar("T")
+_MISSING = object()
+
+
+def encode(message: Any) -> Any:
+    """A message as plain JSON values; fields that hold None are left out."""
+    if is_dataclass(message) and not isinstance(message, type):
+        pairs = ((f.name, getattr(message, f.name)) for f in fields(message))
+        return {name: encode(value) for name, value in pairs if value is not None}
+    if isinstance(message, Mapping):
+        return {str(key): encode(value) for key, value in message.items()}
+    if isinstance(message, (list, tuple)):
+        return [encode(value) for value in message]
+    return message
+
+
+def decode(kind: type[T], value: Any, what: str = "request") -> T:
+    """The message of this kind that a JSON value holds.
+
+    Raises:
+        InvalidRequest: with a fault for every field that is unknown, missing or wrong.
+    """
+    faults: list[FieldFault] = []
+    message = _value(kind, value, "", faults, {})
+    if faults:
+        raise InvalidRequest(f"{what} has {_count(faults)}", faults=faults)
+    return cast(T, message)
+
+
+def decode_json(kind: type[T], body: bytes, what: str = "request") -> T:
+    """Like `decode`, from the bytes of a JSON document.
+
+    Raises:
+        InvalidRequest: the bytes are not UTF-8 or not JSON, or as `decode` says.
+    """
+    return decode(kind, parse_json(body, what), what)
+
+
+def parse_json(body: bytes, what: str = "request") -> Any:
+    """The value of a JSON document; `NaN` and `Infinity` are refused as JSON's grammar does."""
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        shown = ascii(body[:40].decode("latin-1"))
+        fault = FieldFault("body", shown, f"one JSON document in UTF-8 ({error})")
+        raise InvalidRequest(f"{what} is not valid JSON", faults=[fault]) from error
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _count(faults: list[FieldFault]) -> str:
+    return "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+
+
+@cache
+def _shape(kind: type) -> tuple[tuple[Field[Any], Any], ...]:
+    hints = get_type_hints(kind)
+    return tuple((f, hints[f.name]) for f in fields(kind))
+
+
+def _dataclass(kind: type, value: Any, path: str, faults: list[FieldFault]) -> Any:
+    if not isinstance(value, Mapping):
+        faults.append(FieldFault(path or "body", _show(value), "an object is needed"))
+        return None
+    shape = _shape(kind)
+    known = {f.name for f, _ in shape}
+    for name in value:
+        if name not in known:
+            faults.append(FieldFault(_join(path, str(name)), _show(value[name]),
+                                     unknown_name(str(name), known)))
+    before = len(faults)
+    found = {}
+    for field, hint in shape:
+        raw = value.get(field.name, _MISSING)
+        if raw is not _MISSING:
+            found[field.name] = _value(hint, raw, _join(path, field.name), faults, field.metadata)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            faults.append(FieldFault(_join(path, field.name), "missing", "is required"))
+    return kind(**found) if len(faults) == before and not _unknown(value, known) else None
+
+
+def _unknown(value: Mapping[str, Any], known: set[str]) -> bool:
+    return any(name not in known for name in value)
+
+
+def _value(hint: Any, value: Any, path: str, faults: list[FieldFault],
+           rules: Mapping[str, Any]) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        inner = [a for a in arguments if a is not type(None)]
+        return _value(inner[0], value, path, faults, rules)
+    if origin is tuple:
+        return _sequence(arguments[0], value, path, faults, rules)
+    if origin is dict or hint is dict:
+        return _mapping(arguments[1] if arguments else Any, value, path, faults, rules)
+    if origin is Literal:
+        return _choice(arguments, value, path, faults)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        picked = _choice(tuple(member.value for member in hint), value, path, faults)
+        return None if picked is None else hint(picked)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _dataclass(hint, value, path, faults)
+    return _plain(hint, value, path, faults, rules)
+
+
+def _sequence(item: Any, value: Any, path: str, faults: list[FieldFault],
+              rules: Mapping[str, Any]) -> Any:
+    if not isinstance(value, (list, tuple)):
+        faults.append(FieldFault(path, _show(value), "a list is needed"))
+        return ()
+    return tuple(_value(item, v, f"{path}[{i}]", faults, rules) for i, v in enumerate(value))
+
+
+def _mapping(item: Any, value: Any, path: str, faults: list[FieldFault],
+             rules: Mapping[str, Any]) -> Any:
+    if not isinstance(value, Mapping):
+        faults.append(FieldFault(path, _show(value), "an object is needed"))
+        return {}
+    return {str(k): _value(item, v, f"{path}.{k}", faults, rules) for k, v in value.items()}
+
+
+def _choice(choices: tuple[Any, ...], value: Any, path: str, faults: list[FieldFault]) -> Any:
+    if not isinstance(value, str) or value not in choices:
+        faults.append(FieldFault(path, _show(value), unknown_name(str(value), choices)))
+        return None
+    return value
+
+
+_WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _plain(kind: type, value: Any, path: str, faults: list[FieldFault],
+           rules: Mapping[str, Any]) -> Any:
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
+        faults.append(FieldFault(path, _show(value), f"{_WORDS[kind]} is needed"))
+        return None
+    fault = broken_rule(value, rules)
+    if fault:
+        faults.append(FieldFault(path, _show(value), fault))
+    return value
+
+
+def broken_rule(value: Any, rules: Mapping[str, Any]) -> str:
+    """Words for the rule of a field's metadata that a value breaks; empty if it breaks none."""
+    low, high = rules.get("minimum"), rules.get("maximum")
+    if (low is not None and value < low) or (high is not None and value > high):
+        return f"must be from {low} to {high}" if high is not None else f"must be at least {low}"
+    if isinstance(value, str):
+        if "\x00" in value or not value.isprintable() and not rules.get("multiline"):
+            return "must not hold control characters"
+        if len(value) > rules.get("longest", 65_536):
+            return f"must be at most {rules.get('longest', 65_536)} characters long"
+        pattern = rules.get("pattern")
+        if pattern is not None and not pattern.fullmatch(value):
+            return str(rules["rule"])
+    return ""
+
+
+def _show(value: Any) -> str:
+    text = ascii(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,114 @@
+"""JobSpec: one job as a pilot gets it, and the request by which it asks for work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from culm.core import names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotSpec:
+    """A pilot that signs on: the queue it serves and the node it is on."""
+
+    queue: str = field(metadata={"pattern": names.USER, "rule": "a queue name"})
+    host: str = field(metadata={"longest": 255})
+    process_id: int
+    version: str = field(metadata={"longest": 64})
+    slots: int = field(default=1, metadata={"minimum": 1, "maximum": 10_000})
+    core_count: int = field(default=1, metadata={"minimum": 1, "maximum": 100_000})
+    memory_mb: int = field(default=2000, metadata={"minimum": 1, "maximum": 1_000_000_000})
+    disk_mb: int = field(default=10_000, metadata={"minimum": 0, "maximum": 10**12})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotWelcome:
+    """The answer to a pilot that signed on: its number and a token of its own."""
+
+    pilot_id: int
+    token: str
+    token_expires_in_seconds: int
+    heartbeat_seconds: float
+    lease_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRequest:
+    """A pilot asks for up to `n_jobs` jobs that fit together in what it has free.
+
+    `wait_seconds` is how long the server may hold the request until there is work.
+    `request_key` makes the call safe to repeat: the same key gets the same jobs.
+    """
+
+    request_key: str = field(metadata={"longest": 64})
+    n_jobs: int = field(default=1, metadata={"minimum": 1, "maximum": 1000})
+    core_count: int = field(default=1, metadata={"minimum": 1, "maximum": 100_000})
+    memory_mb: int = field(default=2000, metadata={"minimum": 1, "maximum": 1_000_000_000})
+    disk_mb: int = field(default=10_000, metadata={"minimum": 0, "maximum": 10**12})
+    minutes_left: float | None = field(default=None, metadata={"minimum": 0, "maximum": 10**7})
+    wait_seconds: float = field(default=0, metadata={"minimum": 0, "maximum": 60})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobInput:
+    """One input file of a job and where copies of it are, nearest first."""
+
+    lfn: str
+    stream: str
+    urls: tuple[str, ...]
+    size_bytes: int | None = None
+    adler32: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOutput:
+    """One output of a job: the local name or pattern, its name in the catalogue, its place.
+
+    `kind` is `output` or `log`. A pattern's files become one tarball named `lfn`.
+    """
+
+    local_name: str
+    lfn: str
+    url: str
+    kind: str = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """The user's files, by digest: a gzipped tar archive at `url` on the server."""
+
+    digest: str
+    url: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One attempt of a job. Every report about it carries `job_id` and `attempt_nr` (the fence)."""
+
+    job_id: int
+    task_id: int
+    attempt_nr: int
+    task_name: str
+    command: str
+    inputs: tuple[JobInput, ...] = ()
+    outputs: tuple[JobOutput, ...] = ()
+    sandbox: Sandbox | None = None
+    core_count: int = 1
+    memory_mb: int = 2000
+    disk_mb: int = 10_000
+    walltime_seconds: int = 86_400
+    heartbeat_seconds: float = 30.0
+    lease_seconds: float = 300.0
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkAnswer:
+    """The jobs that a pilot got; empty if there are none for it now.
+
+    `sign_off` tells the pilot to take no more work (its queue went offline, or it is unknown).
+    """
+
+    jobs: tuple[JobSpec, ...] = ()
+    sign_off: bool = False

@@ -1,0 +1,128 @@
+"""TaskSpec: what a user asks for. The client builds it, the server stores and refines it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from culm.core import names
+from culm.core.errors import FieldFault, InvalidRequest
+from culm.wire.placeholders import placeholders, streams_used
+
+MAX_JOBS = 10_000_000
+MAX_FILES_PER_JOB = 100_000
+
+
+def _rule(minimum: float | None = None, maximum: float | None = None, **rules: Any) -> Any:
+    return field(default=None, metadata={"minimum": minimum, "maximum": maximum, **rules})
+
+
+def _dataset(**rules: Any) -> dict[str, Any]:
+    return {"pattern": names.DATASET, "rule": f"a dataset name is {names.LFN_RULE}", **rules}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputStream:
+    """One stream of input: `%IN` (the primary one, first) or a secondary like `%IN2`.
+
+    `match` and `anti_match` are shell patterns, comma-separated, on file names;
+    `n_skip` files are left out at the start; `n_files` is the most that is used.
+    """
+
+    stream: str = field(default="IN", metadata={
+        "pattern": names.STREAM, "rule": "a stream is IN, IN2, or upper-case letters"})
+    datasets: tuple[str, ...] = field(default=(), metadata=_dataset())
+    n_files_per_job: int | None = _rule(1, MAX_FILES_PER_JOB)
+    n_files: int | None = _rule(1, MAX_JOBS)
+    n_skip: int = field(default=0, metadata={"minimum": 0, "maximum": MAX_JOBS})
+    match: tuple[str, ...] = ()
+    anti_match: tuple[str, ...] = ()
+    reusable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """A task as submitted: a command for each job, its input, its output, how to split it.
+
+    Sizes are megabytes, times seconds. `inputs[0]` is the primary stream: each of its files is
+    processed exactly once; without inputs the task has `n_jobs` jobs (default 1).
+    """
+
+    name: str = field(metadata={
+        "pattern": names.DATASET, "rule": f"a task name is {names.LFN_RULE}", "longest": 200})
+    command: str = field(metadata={"multiline": True, "longest": 65_536})
+    inputs: tuple[InputStream, ...] = ()
+    outputs: tuple[str, ...] = field(default=(), metadata={
+        "pattern": names.OUTPUT, "rule": f"an output is a file name: {names.LFN_RULE}"})
+    sandbox: str | None = field(default=None, metadata={
+        "pattern": names.DIGEST, "rule": "a SHA-256 digest"})
+    n_jobs: int | None = _rule(1, MAX_JOBS)
+    n_files_per_job: int | None = _rule(1, MAX_FILES_PER_JOB)
+    n_gb_per_job: float | None = _rule(0.001, 1_000_000)
+    n_events: int | None = _rule(1, 10**15)
+    n_events_per_job: int | None = _rule(1, 10**12)
+    n_events_per_file: int | None = _rule(1, 10**12)
+    site: str | None = _rule(pattern=names.USER, rule="a queue or site name")
+    excluded_sites: tuple[str, ...] = field(default=(), metadata={
+        "pattern": names.USER, "rule": "a queue or site name"})
+    core_count: int = field(default=1, metadata={"minimum": 1, "maximum": 4096})
+    memory_mb: int = field(default=2000, metadata={"minimum": 1, "maximum": 16_000_000})
+    walltime_seconds: int = field(default=86_400, metadata={"minimum": 1, "maximum": 31_536_000})
+    disk_mb: int = field(default=10_000, metadata={"minimum": 1, "maximum": 1_000_000_000})
+    max_attempts: int = field(default=3, metadata={"minimum": 1, "maximum": 50})
+    priority: int = field(default=1000, metadata={"minimum": 900, "maximum": 1100})
+    parent_task_id: int | None = _rule(1, 2**62)
+    force_staged: bool = False
+
+    def check(self) -> TaskSpec:
+        """This specification, if its fields fit together.
+
+        Raises:
+            InvalidRequest: with a fault for every rule between fields that is broken.
+        """
+        faults = [fault for rule in _RULES for fault in rule(self)]
+        if faults:
+            raise InvalidRequest(f"task {self.name} cannot be run as asked", faults=faults)
+        return self
+
+
+def _input_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    if not spec.command.strip():
+        yield FieldFault("command", repr(spec.command), "say what each job runs")
+    if spec.inputs and spec.inputs[0].stream != "IN":
+        yield FieldFault("inputs[0].stream", spec.inputs[0].stream, "the primary stream is IN")
+    seen: set[str] = set()
+    for number, stream in enumerate(spec.inputs):
+        if not stream.datasets:
+            yield FieldFault(f"inputs[{number}].datasets", "empty", "name at least one dataset")
+        if stream.stream in seen:
+            yield FieldFault(f"inputs[{number}].stream", stream.stream, "each stream once")
+        seen.add(stream.stream)
+    for used in streams_used(spec.command):
+        if used not in seen:
+            yield FieldFault("command", f"%{used}", f"no input stream {used} is declared")
+
+
+def _split_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    if spec.inputs and spec.n_jobs is not None and spec.n_files_per_job is not None:
+        yield FieldFault("n_jobs", str(spec.n_jobs), "give n_jobs or n_files_per_job, not both")
+    if spec.n_files_per_job is not None and spec.n_events_per_job is not None:
+        yield FieldFault("n_events_per_job", str(spec.n_events_per_job),
+                         "give n_files_per_job or n_events_per_job, not both")
+    if not spec.inputs:
+        for name in ("n_files_per_job", "n_gb_per_job", "n_events_per_file"):
+            if getattr(spec, name) is not None:
+                yield FieldFault(name, str(getattr(spec, name)), "only for a task with input")
+    if spec.site is not None and spec.site in spec.excluded_sites:
+        yield FieldFault("site", spec.site, "is among the excluded sites too")
+
+
+def _output_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    for name in sorted({n for n in spec.outputs if spec.outputs.count(n) > 1}):
+        yield FieldFault("outputs", name, "each output once")
+    if "%OUT" in placeholders(spec.command) and not spec.outputs:
+        yield FieldFault("command", "%OUT", "no output is declared")
+
+
+_RULES = (_input_rules, _split_rules, _output_rules)

@@ -1,0 +1,266 @@
+"""What the server shows of its books: tasks, jobs, datasets, files, queues, pilots, history.
+
+Times are ISO 8601 strings in UTC. Counters of a task count the primary input's files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskAccepted:
+    """The answer to a submission; `created` is False where the idempotency key was known."""
+
+    task_id: int
+    name: str
+    status: str
+    created: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """A task. `reason` says in words why it is pending, failed, broken or exhausted.
+
+    `version` rises with every change that a watcher may care about; `job_counts` maps a job
+    status to how many of the task's jobs are in it.
+    """
+
+    task_id: int
+    name: str
+    user: str
+    status: str
+    final: bool
+    reason: str
+    version: int
+    created_at: str
+    modified_at: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    priority: int = 1000
+    parent_task_id: int | None = None
+    n_files: int = 0
+    n_files_finished: int = 0
+    n_files_failed: int = 0
+    n_files_used: int = 0
+    job_counts: dict[str, int] = field(default_factory=dict)
+    output_datasets: tuple[str, ...] = ()
+    input_datasets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskList:
+    """A page of tasks, newest first; `next` is the `before` of the next page, if there is one."""
+
+    tasks: tuple[TaskView, ...]
+    next: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFileView:
+    """One file of one job attempt."""
+
+    lfn: str
+    kind: str
+    stream: str
+    dataset: str
+    size_bytes: int | None = None
+    adler32: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job (one attempt). `error` says in words what went wrong, if anything did."""
+
+    job_id: int
+    task_id: int
+    attempt_nr: int
+    status: str
+    final: bool
+    queue: str
+    created_at: str
+    modified_at: str
+    retry_of: int | None = None
+    pilot_id: int | None = None
+    node: str = ""
+    started_at: str | None = None
+    ended_at: str | None = None
+    exit_code: int | None = None
+    pilot_error_code: int = 0
+    server_error_code: int = 0
+    error: str = ""
+    output_tail: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    core_count: int = 1
+    memory_mb: int = 0
+    priority: int = 0
+    command: str = ""
+    files: tuple[JobFileView, ...] = ()
+    user_metadata: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobList:
+    """A page of jobs in order of id, without their files; `next` is the `after` of the next."""
+
+    jobs: tuple[JobView, ...]
+    next: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One move of a status: who, when, why."""
+
+    at: str
+    event: str
+    from_status: str
+    to_status: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The moves of one task or job, oldest first."""
+
+    entries: tuple[HistoryEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The latest brokerage of a task: queues by rank, and for each rejected one the rule."""
+
+    task_id: int
+    at: str
+    ranking: tuple[dict[str, Any], ...]
+    rejections: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewFile:
+    """A file to be registered in the catalogue. `url` is where its bytes are."""
+
+    lfn: str
+    url: str
+    size_bytes: int
+    adler32: str
+    n_events: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDataset:
+    """A dataset to be registered, or files to be added to one that is there."""
+
+    name: str
+    files: tuple[NewFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetView:
+    """A dataset of the catalogue."""
+
+    name: str
+    owner: str
+    open: bool
+    n_files: int
+    size_bytes: int
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetList:
+    """Datasets in order of name; `next` is the `after` of the next page."""
+
+    datasets: tuple[DatasetView, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileView:
+    """A file of a dataset and where its copies are."""
+
+    lfn: str
+    size_bytes: int
+    adler32: str
+    urls: tuple[str, ...]
+    n_events: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileList:
+    """Files of a dataset in order of name; `next` is the `after` of the next page."""
+
+    files: tuple[FileView, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """A queue, its settings, and how many jobs wait and run there."""
+
+    name: str
+    site: str
+    status: str
+    settings: dict[str, Any]
+    n_activated: int = 0
+    n_running: int = 0
+    n_pilots: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueList:
+    """All queues in order of name."""
+
+    queues: tuple[QueueView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotView:
+    """A pilot that signed on."""
+
+    pilot_id: int
+    queue: str
+    host: str
+    process_id: int
+    slots: int
+    status: str
+    started_at: str
+    last_heard_at: str
+    n_jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotList:
+    """Pilots, newest first."""
+
+    pilots: tuple[PilotView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRequest:
+    """A command to a task: kill, finish, retry, pause, resume; `soft` goes with finish."""
+
+    command: str
+    soft: bool = False
+    reason: str = field(default="", metadata={"longest": 500})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswer:
+    """Whether a command was taken up: PanDA's codes (0 accepted, 2 no such task, 3 not permitted,
+    4 wrong status), and the words."""
+
+    task_id: int
+    code: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who the token says that you are."""
+
+    user: str
+    roles: tuple[str, ...]
+    expires_at: str
