@@ -1,0 +1,1 @@
+"""The domain: tasks, datasets, files, jobs, and every rule about them."""

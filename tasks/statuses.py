@@ -1,0 +1,111 @@
+"""The field's standard statuses, as PanDA writes them (spec/lifecycle.md)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class TaskStatus(StrEnum):
+    """What a task may be in."""
+
+    REGISTERED = "registered"
+    DEFINED = "defined"
+    ASSIGNING = "assigning"
+    READY = "ready"
+    PENDING = "pending"
+    SCOUTING = "scouting"
+    SCOUTED = "scouted"
+    RUNNING = "running"
+    PREPARED = "prepared"
+    TOPREPROCESS = "topreprocess"
+    PREPROCESSING = "preprocessing"
+    DONE = "done"
+    FINISHED = "finished"
+    FAILED = "failed"
+    EXHAUSTED = "exhausted"
+    ABORTING = "aborting"
+    ABORTED = "aborted"
+    FINISHING = "finishing"
+    TORETRY = "toretry"
+    TOINCEXEC = "toincexec"
+    REREFINE = "rerefine"
+    PAUSED = "paused"
+    THROTTLED = "throttled"
+    TOBROKEN = "tobroken"
+    BROKEN = "broken"
+
+
+class JobStatus(StrEnum):
+    """What a job may be in; it never goes back."""
+
+    PENDING = "pending"
+    DEFINED = "defined"
+    ASSIGNED = "assigned"
+    ACTIVATED = "activated"
+    SENT = "sent"
+    STARTING = "starting"
+    RUNNING = "running"
+    HOLDING = "holding"
+    MERGING = "merging"
+    TRANSFERRING = "transferring"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class DatasetStatus(StrEnum):
+    """What a task's dataset may be in."""
+
+    DEFINED = "defined"
+    TOUPDATE = "toupdate"
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    PREPARED = "prepared"
+    DONE = "done"
+    FAILED = "failed"
+    BROKEN = "broken"
+
+
+class FileStatus(StrEnum):
+    """What the master copy of a file may be in; input and output share the words."""
+
+    READY = "ready"
+    PICKED = "picked"
+    DEFINED = "defined"
+    RUNNING = "running"
+    PREPARED = "prepared"
+    MERGING = "merging"
+    FINISHED = "finished"
+    FAILED = "failed"
+    PARTIAL = "partial"
+    MISSING = "missing"
+    LOST = "lost"
+    BROKEN = "broken"
+
+
+class DatasetKind(StrEnum):
+    """What a dataset is to its task."""
+
+    INPUT = "input"
+    SEQ_NUMBER = "seq_number"
+    OUTPUT = "output"
+    LOG = "log"
+
+
+class QueueStatus(StrEnum):
+    """Whether a queue takes jobs."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    TEST = "test"
+    BROKEROFF = "brokeroff"
+    PAUSED = "paused"
+
+
+class PilotStatus(StrEnum):
+    """Whether a pilot is at work."""
+
+    ACTIVE = "active"
+    GONE = "gone"
