@@ -1,0 +1,179 @@
+"""Books: the database and its transactions. Repositories never commit; this does, once."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session
+
+from culm.core.errors import Busy, Misconfigured
+from tasks.store.topics import Topic, pending_topics
+
+SQLITE_WAIT_MS = 60_000
+
+
+class Books:
+    """One database. Open it once a process; threads share it.
+
+    `write()` is one transaction with the right to write; leaving it commits, an exception
+    rolls back. `read()` sees one consistent state. On SQLite a process has one writer at a
+    time, and processes queue on a file lock, so that nobody starves in SQLite's own retries.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = url
+        self.engine = _engine(url, pool_size)
+        self._writer = self.engine.execution_options(culm_write=True)
+        self._one_writer = threading.RLock() if self.is_sqlite else None
+        self._lock_file = _lock_file(url) if self.is_sqlite else None
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite; else it is PostgreSQL."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One writing transaction; waiters of the topics that it woke learn of its commit.
+
+        Raises:
+            Busy: the database did not take the transaction (locked, restarted, cut off).
+        """
+        with self._turn(), _translated(), Session(self._writer) as session:
+            yield session
+            _announce(session, self.is_sqlite)
+            session.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session to read from; nothing it does is written.
+
+        Raises:
+            Busy: the database did not answer.
+        """
+        with _translated(), Session(self.engine) as session:
+            yield session
+            session.rollback()
+
+    def take_ids(self, noun: str, count: int) -> range:
+        """A block of `count` fresh ids of a noun, rising; unused ones are simply gaps."""
+        with self.write() as session:
+            last = session.connection().execute(_TAKE, {"noun": noun, "count": count}).scalar()
+        if last is None:
+            raise Misconfigured(f"no id counter for {noun}", hint="run: culm db init")
+        return range(int(last) - count, int(last))
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+        if self._lock_file is not None:
+            self._lock_file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._one_writer is None or self._lock_file is None:
+            yield
+            return
+        with self._one_writer:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+
+_TAKE = text(
+    "UPDATE id_counter SET next_id = next_id + :count WHERE noun = :noun RETURNING next_id"
+)
+_ANNOUNCE = text("UPDATE wake_up SET n = n + 1 WHERE topic = :topic")
+_NOTIFY = text("SELECT pg_notify('culm', :topic)")
+
+
+def _announce(session: Session, is_sqlite: bool) -> None:
+    topics = pending_topics(session)
+    if topics:
+        rows = [{"topic": topic} for topic in sorted(topics)]
+        if is_sqlite:
+            session.connection().execute(_ANNOUNCE, rows)
+        else:
+            for row in rows:
+                session.connection().execute(_NOTIFY, row)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, DBAPIError) as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise Busy(f"the database did not take it: {error.orig}") from error
+        raise
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+        )
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or ":memory:" in url:
+        raise Misconfigured(
+            f"database_url {parsed.render_as_string()} is neither sqlite:///FILE nor postgresql://…"
+        )
+    # check_same_thread is off because the pool moves connections between threads, one at a time.
+    engine = create_engine(
+        parsed, pool_size=pool_size, max_overflow=pool_size,
+        connect_args={"check_same_thread": False},
+    )  # fmt: skip
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {SQLITE_WAIT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",  # an acknowledged write survives a power cut (reliability.md, I9)
+        "foreign_keys = ON",
+        "cache_size = -65536",
+        "temp_store = MEMORY",
+        "mmap_size = 268435456",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("culm_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _lock_file(url: str) -> Any:
+    path = Path(str(make_url(url).database) + ".writer")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a")
+
+
+def wake(session: Session, *topics: Topic) -> None:
+    """Tell whoever waits for these topics, once the transaction has committed."""
+    pending_topics(session).update(topics)

@@ -1,0 +1,115 @@
+"""Bulk verbs: many rows, one statement; the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import psycopg
+from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, String
+from sqlmodel import Session, SQLModel
+
+from tasks.tables.columns import to_column
+
+COPY_FROM_ROWS = 20
+
+
+def id_in(column: Any, ids: Iterable[int], session: Session) -> ColumnElement[bool]:
+    """`column IN ids` as one bound value, so that any number of ids is one cached statement."""
+    return _in(column, list(ids), session, BigInteger())
+
+
+def text_in(column: Any, values: Iterable[str], session: Session) -> ColumnElement[bool]:
+    """Like `id_in`, for strings."""
+    return _in(column, list(values), session, String())
+
+
+def _in(column: Any, values: list[Any], session: Session, kind: Any) -> ColumnElement[bool]:
+    if session.get_bind().dialect.name == "sqlite":
+        import json
+
+        given = bindparam(None, json.dumps(values), type_=String, unique=True)
+        rows = func.json_each(given).table_valued("value")
+        found: ColumnElement[bool] = column.in_(select(rows.c.value))
+        return found
+    array = bindparam(None, values, type_=ARRAY(kind), unique=True)
+    equal: ColumnElement[bool] = column == func.any(array)
+    return equal
+
+
+@cache
+def _defaults(table: type[SQLModel]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in table.model_fields.items():
+        if isinstance(field.default, (str, int, float)):
+            is_text = isinstance(field.default, str)
+            found[name] = str(field.default) if is_text else field.default
+    return found
+
+
+def insert_rows(
+    session: Session,
+    table: type[SQLModel],
+    columns: Sequence[str],
+    rows: Iterable[tuple[Any, ...]],
+    now: datetime | None = None,
+) -> int:
+    """Insert rows given as tuples of `columns`; other columns get the table's defaults.
+
+    `now` is written to `created_at`, `modified_at` and `at` where the table has them. Values
+    must be what the driver takes (no documents, no datetimes inside the rows). Returns the
+    number of rows.
+    """
+    extra = {k: v for k, v in _defaults(table).items() if k not in columns}
+    if now is not None:
+        stamp = to_column(now, session.get_bind().dialect)
+        when = stamp.strftime("%Y-%m-%d %H:%M:%S.%f") if _is_sqlite(session) else stamp
+        names = set(table.model_fields)
+        extra |= {k: when for k in ("created_at", "modified_at", "at") if k in names}
+    tail = tuple(extra.values())
+    return _write(
+        session, str(table.__tablename__), (*columns, *extra), (row + tail for row in rows)
+    )
+
+
+def _is_sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def _write(
+    session: Session, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+) -> int:
+    names = ", ".join(columns)
+    if _is_sqlite(session):
+        marks = ", ".join("?" * len(columns))
+        todo = list(rows)
+        if todo:
+            # Names come from our own tables, never from outside.
+            sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+            session.connection().exec_driver_sql(sql, todo)
+        return len(todo)
+    return _copy(session, f"{table} ({names})", len(columns), iter(rows))
+
+
+def _copy(session: Session, target: str, width: int, rows: Any) -> int:
+    raw: psycopg.Connection[Any] = session.connection().connection.driver_connection  # type: ignore[assignment]
+    head = list(islice(rows, COPY_FROM_ROWS))
+    with raw.cursor() as cursor:
+        if len(head) < COPY_FROM_ROWS:
+            if head:
+                marks = ", ".join(["%s"] * width)
+                cursor.executemany(f"INSERT INTO {target} VALUES ({marks})", head)  # type: ignore[arg-type] # noqa: S608
+            return len(head)
+        count = len(head)
+        with cursor.copy(f"COPY {target} FROM STDIN") as copy:  # type: ignore[arg-type]
+            for row in head:
+                copy.write_row(row)
+            for row in rows:
+                copy.write_row(row)
+                count += 1
+    return count

@@ -1,0 +1,81 @@
+"""Leases by name: a stage holds what it works on, and a dead one's work is taken over.
+
+Expiry compares with the database's clock only, so a machine whose own clock is wrong neither
+keeps nor loses a lease by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import delete, text, update
+from sqlmodel import Session
+
+from culm.core.errors import LeaseLost
+from tasks.store.bulk import text_in
+from tasks.tables import Lock
+from tasks.tables.columns import db_now
+
+LOCK = Lock.__table__  # type: ignore[attr-defined]
+_CLAIM = {
+    dialect: text(
+        "INSERT INTO lock (name, owner, expires_at) "
+        f"SELECT {names}, :owner, {until} WHERE true "
+        "ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, expires_at = excluded.expires_at "
+        f"WHERE lock.expires_at < {now} RETURNING name"
+    )
+    for dialect, names, until, now in (
+        (
+            "sqlite",
+            "value",
+            "strftime('%Y-%m-%d %H:%M:%f000', 'now', :seconds || ' seconds') FROM json_each(:names)",
+            "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
+        ),
+        (
+            "postgresql",
+            "unnest(CAST(:names AS text[]))",
+            "clock_timestamp() + make_interval(secs => CAST(:seconds AS double precision))",
+            "clock_timestamp()",
+        ),
+    )
+}
+
+
+def claim_names(session: Session, names: Iterable[str], owner: str, seconds: float) -> set[str]:
+    """Take the leases of these names that are free or run out; gives the names taken.
+
+    A lease that the owner holds already counts as held: it is not given again.
+    """
+    import json
+
+    wanted = sorted(set(names))
+    if not wanted:
+        return set()
+    dialect = session.get_bind().dialect.name
+    given = json.dumps(wanted) if dialect == "sqlite" else wanted
+    rows = session.connection().execute(
+        _CLAIM[dialect], {"names": given, "owner": owner, "seconds": seconds}
+    )
+    return {row[0] for row in rows}
+
+
+def renew(session: Session, names: Sequence[str], owner: str, seconds: float) -> None:
+    """Prolong leases inside the transaction that does their work: the fence of every stage.
+
+    Raises:
+        LeaseLost: one of them is not this owner's any more; the caller's work must not commit.
+    """
+    statement = (
+        update(LOCK)
+        .where(text_in(LOCK.c.name, names, session), LOCK.c.owner == owner)
+        .values(expires_at=db_now(seconds))
+    )
+    if session.connection().execute(statement).rowcount != len(set(names)):
+        raise LeaseLost(f"{owner} lost the lease of {', '.join(names)}: work not written")
+
+
+def release(session: Session, names: Iterable[str], owner: str) -> None:
+    """Give back leases; those that are another's meanwhile are left alone."""
+    session.connection().execute(
+        delete(LOCK).where(text_in(LOCK.c.name, names, session), LOCK.c.owner == owner)
+    )
