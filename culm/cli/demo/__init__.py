@@ -1,0 +1,1 @@
+"""The demo: one real analysis, from submission to its picture, on this machine."""
