@@ -1,0 +1,1 @@
+"""The command `culm`: thin shells over culm.client, imported only when they are called."""

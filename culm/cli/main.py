@@ -1,0 +1,110 @@
+"""The root of the command `culm`: global options, the table of commands, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from culm import __version__
+from culm.cli import errors
+from culm.cli.context import Flags
+from culm.cli.lazy import Entry, LazyGroup
+from culm.core.house import check_house
+
+ENTRIES = {
+    "prun": Entry("Submit a task: any command, over any number of files.", "culm.cli.prun:app"),
+    "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task:app"),
+    "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),
+    "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),
+    "queue": Entry("List queues and set them.", "culm.cli.queue:app"),
+    "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
+    "whoami": Entry("Say who your token says that you are.", "culm.cli.whoami:app"),
+    "config": Entry("Show the settings and where they come from.", "culm.cli.config:app"),
+    "doctor": Entry("Say what is wrong here and how to mend it.", "culm.cli.doctor:app"),
+    "demo": Entry("Run a small real analysis from end to end.", "culm.cli.demo.command:app"),
+    "up": Entry("Start all parts on this machine.", "culm.cli.up:app"),
+    "down": Entry("Stop what `culm up` started.", "culm.cli.up:down_app"),
+    "audit": Entry("Check that the books add up."),
+    "db": Entry("Make, migrate and look after the database."),
+    "server": Entry("Run the HTTP server."),
+    "daemon": Entry("Run the agents that move tasks on."),
+    "pilot": Entry("Run a pilot: fetch jobs and run them."),
+}
+
+
+class Root(LazyGroup):
+    """All commands of Culm."""
+
+    entries = ENTRIES
+
+
+app = typer.Typer(
+    cls=Root,
+    name="culm",
+    rich_markup_mode=None,  # Plain help: importing rich costs as much as all the rest.
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"culm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    server_url: Annotated[str | None, typer.Option(help="The server to talk to.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="The file with your token.")] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Culm: tasks become jobs, pilots run them, no input is lost."""
+    del version, debug
+    ctx.obj = Flags(server_url=server_url, token_file=token_file)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit code of one call of `culm` with these arguments; prints, never raises."""
+    words, debug = _without_debug(arguments)
+    try:
+        check_house()
+        result: Any = typer.main.get_command(app)(
+            args=words, prog_name="culm", standalone_mode=False
+        )
+    except Exception as error:  # the last resort: every error becomes words and an exit code
+        return errors.tell(error, debug=debug)
+    except KeyboardInterrupt:
+        return errors.INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def _without_debug(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """The words without `--debug`, which may stand anywhere before `--`, and whether it did."""
+    words = list(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    kept = [word for word in words[:end] if word != "--debug"]
+    return kept + words[end:], len(kept) < end or bool(os.environ.get("CULM_DEBUG"))
+
+
+def main() -> None:
+    """Run `culm` with the arguments of this process and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        errors.silence_stdout()
+    sys.exit(code)
