@@ -1,0 +1,1 @@
+"""Who asks, and what that gives: keys, tokens, revocations, access rules."""

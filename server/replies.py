@@ -1,0 +1,17 @@
+"""Messages as answers: ready bytes, never a model that is validated once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from fastapi import Response
+
+from culm.wire.codec import encode
+
+
+def reply(message: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The JSON answer that holds a message."""
+    body = msgspec.json.encode(encode(message))
+    return Response(body, status, headers, media_type="application/json")

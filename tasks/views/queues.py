@@ -1,0 +1,114 @@
+"""Queues and pilots: where jobs wait and run, and who runs them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from culm.core.errors import NotFound
+from culm.wire.views import PilotList, PilotView, QueueList, QueueView
+from tasks.statuses import JobStatus, PilotStatus
+from tasks.tables import Job, Pilot, Queue, Site
+from tasks.views.shown import moment
+
+_RUNNING = (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)
+
+
+def queue_list(session: Session) -> QueueList:
+    """All queues in order of name."""
+    query = select(Queue, Site.name).where(Queue.site_id == Site.id).order_by(col(Queue.name))
+    rows = session.exec(query).all()
+    counts = _counts(session, None)
+    return QueueList(queues=tuple(_queue(queue, site, counts) for queue, site in rows))
+
+
+def queue_view(session: Session, name: str) -> QueueView:
+    """One queue.
+
+    Raises:
+        NotFound: there is no queue of this name.
+    """
+    query = select(Queue, Site.name).where(Queue.site_id == Site.id, Queue.name == name)
+    found = session.exec(query).first()
+    if found is None:
+        raise NotFound(f"no queue {name}")
+    queue, site = found
+    return _queue(queue, site, _counts(session, queue.id))
+
+
+def pilot_list(session: Session, limit: int = 1000) -> PilotList:
+    """Pilots, newest first, with the jobs that each one has now."""
+    query = (
+        select(Pilot, Queue.name)
+        .where(Pilot.queue_id == Queue.id)
+        .order_by(col(Pilot.id).desc())
+        .limit(limit)
+    )
+    rows = session.exec(query).all()
+    counted = (
+        select(Job.pilot_id, func.count())
+        .where(
+            col(Job.lease_expires_at).is_not(None),
+            col(Job.pilot_id).in_([pilot.id for pilot, _ in rows]),
+        )
+        .group_by(col(Job.pilot_id))
+    )
+    jobs = dict(session.exec(counted).all())
+    return PilotList(pilots=tuple(_pilot(row, queue, jobs.get(row.id, 0)) for row, queue in rows))
+
+
+_Counts = Counter[tuple[int, str]]
+
+
+def _counts(session: Session, queue_id: int | None) -> _Counts:
+    """Jobs by (queue, status), and pilots at work as (queue, 'pilots')."""
+    jobs = (
+        select(Job.queue_id, Job.status, func.count())
+        .where(col(Job.status).in_((JobStatus.ACTIVATED, *_RUNNING)))
+        .group_by(col(Job.queue_id), col(Job.status))
+    )
+    pilots = (
+        select(Pilot.queue_id, func.count())
+        .where(Pilot.status == PilotStatus.ACTIVE)
+        .group_by(col(Pilot.queue_id))
+    )
+    if queue_id is not None:
+        jobs = jobs.where(Job.queue_id == queue_id)
+        pilots = pilots.where(Pilot.queue_id == queue_id)
+    found: _Counts = Counter({(queue, status): n for queue, status, n in session.exec(jobs)})
+    found.update({(queue, "pilots"): n for queue, n in session.exec(pilots)})
+    return found
+
+
+def _queue(queue: Queue, site: str, counts: _Counts) -> QueueView:
+    number = queue.id or 0
+
+    def total(statuses: Iterable[str]) -> int:
+        return sum(counts[number, status] for status in statuses)
+
+    return QueueView(
+        name=queue.name,
+        site=site,
+        status=queue.status,
+        settings=queue.settings,
+        n_activated=total([JobStatus.ACTIVATED]),
+        n_running=total(_RUNNING),
+        n_pilots=total(["pilots"]),
+    )
+
+
+def _pilot(row: Pilot, queue: str, n_jobs: int) -> PilotView:
+    return PilotView(
+        pilot_id=row.id,
+        queue=queue,
+        host=row.host,
+        process_id=row.process_id,
+        slots=row.slots,
+        status=row.status,
+        started_at=moment(row.started_at),
+        last_heard_at=moment(row.last_heard_at),
+        n_jobs=n_jobs,
+    )
