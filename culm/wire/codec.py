@@ -172,18 +172,34 @@ def _plain(kind: type, value: Any, path: str, faults: list[FieldFault],
 
 def broken_rule(value: Any, rules: Mapping[str, Any]) -> str:
     """Words for the rule of a field's metadata that a value breaks; empty if it breaks none."""
+    return _text_rule(value, rules) if isinstance(value, str) else _number_rule(value, rules)
+
+
+def _number_rule(value: Any, rules: Mapping[str, Any]) -> str:
     low, high = rules.get("minimum"), rules.get("maximum")
     if (low is not None and value < low) or (high is not None and value > high):
         return f"must be from {low} to {high}" if high is not None else f"must be at least {low}"
-    if isinstance(value, str):
-        if "\x00" in value or not value.isprintable() and not rules.get("multiline"):
-            return "must not hold control characters"
-        if len(value) > rules.get("longest", 65_536):
-            return f"must be at most {rules.get('longest', 65_536)} characters long"
-        pattern = rules.get("pattern")
-        if pattern is not None and not pattern.fullmatch(value):
-            return str(rules["rule"])
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return "must fit in 64 bits"
     return ""
+
+
+def _text_rule(value: str, rules: Mapping[str, Any]) -> str:
+    longest, pattern = rules.get("longest", 65_536), rules.get("pattern")
+    fault = ""
+    if "\x00" in value or (not value.isprintable() and not rules.get("multiline")):
+        fault = "must not hold control characters"
+    elif len(value) > longest:
+        fault = f"must be at most {longest} characters long"
+    elif pattern is not None and not pattern.fullmatch(value):
+        fault = str(rules["rule"])
+    elif _half_characters(value):
+        fault = "must not hold halves of characters (lone surrogates)"
+    return fault
+
+
+def _half_characters(value: str) -> bool:
+    return not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _show(value: Any) -> str:

@@ -5,8 +5,14 @@ Times are ISO 8601 strings in UTC. Counters of a task count the primary input's 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from culm.core import names
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_ADLER32 = re.compile(r"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,18 +148,20 @@ class Decision:
 class NewFile:
     """A file to be registered in the catalogue. `url` is where its bytes are."""
 
-    lfn: str
-    url: str
-    size_bytes: int
-    adler32: str
-    n_events: int | None = None
+    lfn: str = field(metadata={"pattern": names.LFN, "rule": names.LFN_RULE})
+    url: str = field(metadata={"longest": 1000, "pattern": _URL, "rule": "a URL: scheme:…"})
+    size_bytes: int = field(metadata={"minimum": 0, "maximum": 2**60})
+    adler32: str = field(metadata={
+        "pattern": _ADLER32, "rule": "eight lower-case hexadecimal digits"})
+    n_events: int | None = field(default=None, metadata={"minimum": 0, "maximum": 2**60})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDataset:
     """A dataset to be registered, or files to be added to one that is there."""
 
-    name: str
+    name: str = field(metadata={
+        "pattern": names.DATASET, "rule": f"a dataset name is {names.LFN_RULE}"})
     files: tuple[NewFile, ...] = ()
 
 
@@ -255,6 +263,53 @@ class CommandAnswer:
     task_id: int
     code: int
     message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueChange:
+    """A queue as an operator wants it: its site and settings; the status stays as it is."""
+
+    site: str = field(metadata={"pattern": names.USER, "rule": "a site name"})
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """The status that a queue is to have: online, offline, test, brokeroff, paused."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFinding:
+    """A row, or a sum of rows, that breaks an invariant."""
+
+    invariant: str
+    entity: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """What the audit found; `checked` maps an invariant to how much was looked at."""
+
+    findings: tuple[AuditFinding, ...]
+    checked: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether the server answers."""
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether the server can work: `ready` or `not ready`, and each check in words."""
+
+    status: str
+    checks: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
