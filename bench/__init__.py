@@ -1,0 +1,1 @@
+"""Benchmarks: ours, the floor and the machine's limits, as ratios of one run."""
