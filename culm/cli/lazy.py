@@ -87,6 +87,9 @@ def _command(app: Any, name: str) -> Any:
     """The click command of a typer app; an app may hold one command or many."""
     command = typer.main.get_command(app) if isinstance(app, typer.Typer) else app
     command.name = name
+    # Completion is installed once, for `culm` itself.
+    own = ("install_completion", "show_completion")
+    command.params = [parameter for parameter in command.params if parameter.name not in own]
     return command
 
 

@@ -10,6 +10,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from culm.wire.codec import encode
+from culm.wire.views import History
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 """The option that every reading command has."""
@@ -85,6 +86,20 @@ def say(message: str) -> None:
 def when(timestamp: str | None) -> str:
     """A time as tables show it: to the second, UTC."""
     return (timestamp or "")[:19].replace("T", " ")
+
+
+def print_history(history: History, *, as_json: bool) -> None:
+    """Print the moves of a status."""
+    if as_json:
+        print_json(history.entries)
+        return
+    print_table(
+        ("when", "event", "from", "to", "who", "why"),
+        (
+            (when(e.at), e.event, e.from_status, e.to_status, e.actor, e.reason)
+            for e in history.entries
+        ),
+    )
 
 
 STYLES = {

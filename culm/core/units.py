@@ -84,7 +84,8 @@ def format_duration(seconds: float) -> str:
     """A duration with its two largest units: `1h 30m`, `12s`, `3d 4h`."""
     if seconds < 60:
         return f"{seconds:.1f}s" if 0 < seconds < 9.95 else f"{seconds:.0f}s"
-    parts, left = [], round(seconds)
+    parts: list[str] = []
+    left = round(seconds)
     for unit, length in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
         count, left = divmod(left, length)
         if count or parts:

@@ -1,0 +1,114 @@
+"""`culm queue`: list, show and set queues."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from culm.cli.context import client_of
+from culm.cli.pilots import show_pilots
+from culm.cli.render import Json, print_fields, print_json, print_table, say
+from culm.core.errors import FieldFault, InvalidRequest
+from culm.wire.views import QueueView
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and set queues.")
+
+Name = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's name.")]
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: Json = False) -> None:
+    """List all queues, what waits and what runs there."""
+    found = client_of(ctx).queues()
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("queue", "site", "status", "waiting", "running", "pilots"),
+        ((q.name, q.site, q.status, q.n_activated, q.n_running, q.n_pilots) for q in found),
+    )
+
+
+@app.command()
+def show(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Show a queue with its settings."""
+    _print(client_of(ctx).queue(name), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    ctx: typer.Context,
+    name: Name,
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE…", help="Settings to change.")
+    ] = None,
+    site: Annotated[str | None, typer.Option(help="The site that the queue is at.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a queue, or change its settings: culm queue set BIG core_count=8 (admin)."""
+    changed = dict(_pair(word) for word in settings or ())
+    _print(client_of(ctx).set_queue(name, site, changed), as_json=as_json)
+
+
+@app.command()
+def online(ctx: typer.Context, name: Name) -> None:
+    """Let a queue take work (admin)."""
+    _status(ctx, name, "online")
+
+
+@app.command()
+def offline(ctx: typer.Context, name: Name) -> None:
+    """Let a queue take no more work; jobs that run there go on (admin)."""
+    _status(ctx, name, "offline")
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    name: Name,
+    value: Annotated[str, typer.Argument(metavar="online|offline|test|brokeroff|paused")],
+) -> None:
+    """Set a queue's status (admin)."""
+    _status(ctx, name, value)
+
+
+@app.command()
+def pilots(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the pilots that signed on, at all queues."""
+    show_pilots(ctx, as_json=as_json)
+
+
+def _status(ctx: typer.Context, name: str, value: str) -> None:
+    queue = client_of(ctx).set_queue_status(name, value)
+    say(f"queue {queue.name} is {queue.status}")
+
+
+def _pair(word: str) -> tuple[str, Any]:
+    """A name and its value: JSON where it is (8, 1.5, true), else the text itself."""
+    name, equals, text = word.partition("=")
+    if not name or not equals:
+        fault = FieldFault("NAME=VALUE", repr(word), "a setting looks like core_count=8")
+        raise InvalidRequest("not a setting", faults=[fault])
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
+
+
+def _print(queue: QueueView, *, as_json: bool) -> None:
+    if as_json:
+        print_json(queue)
+        return
+    print_fields(
+        [
+            ("queue", queue.name),
+            ("site", queue.site),
+            ("status", queue.status),
+            ("waiting", queue.n_activated),
+            ("running", queue.n_running),
+            ("pilots", queue.n_pilots),
+            *sorted(queue.settings.items()),
+        ]
+    )

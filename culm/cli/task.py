@@ -1,0 +1,177 @@
+"""`culm task`: list, show, wait for, command tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from culm.cli import render
+from culm.cli.context import client_of
+from culm.cli.ids import TaskId, TaskIds, task_id, task_ids
+from culm.cli.render import Json, print_fields, print_json, print_table, say, when
+from culm.client import Client
+from culm.core.units import parse_duration
+from culm.wire.views import TaskView
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and steer tasks.")
+
+Timeout = Annotated[
+    str | None, typer.Option("--timeout", help="Give up after this time: 90, 15m, 2h.")
+]
+Status = Annotated[str | None, typer.Option("--status", help="Only these: running,pending.")]
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    status: Status = None,
+    user: Annotated[str, typer.Option(help="Whose: me, a name, or * for all.")] = "me",
+    name: Annotated[
+        str | None, typer.Option(help="Only names like this; * stands for all.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List tasks, newest first."""
+    found = list(client_of(ctx).tasks(status or (), user, name, limit))
+    if as_json:
+        print_json(found)
+        return
+    print_table(("id", "status", "done", "user", "created", "name"), map(_row, found))
+    if len(found) == limit:
+        say(f"the newest {limit}; more with --limit")
+
+
+def _row(task: TaskView) -> tuple[object, ...]:
+    done = f"{task.n_files_finished}/{task.n_files}" if task.n_files else ""
+    return task.task_id, task.status, done, task.user, when(task.created_at), task.name
+
+
+@app.command()
+def show(ctx: typer.Context, ids: TaskIds, as_json: Json = False) -> None:
+    """Show all that is known about tasks."""
+    client = client_of(ctx)
+    found = [client.task(number) for number in task_ids(client, ids)]
+    if as_json:
+        print_json(found[0] if len(found) == 1 else found)
+        return
+    for number, task in enumerate(found):
+        if number:
+            print()
+        print_fields(_fields(task))
+
+
+def _fields(task: TaskView) -> list[tuple[str, object]]:
+    files = f"{task.n_files_finished} finished, {task.n_files_failed} failed of {task.n_files}"
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(task.job_counts.items()))
+    return [
+        ("task", task.task_id),
+        ("name", task.name),
+        ("user", task.user),
+        ("status", task.status),
+        ("reason", task.reason),
+        ("input files", files if task.n_files else ""),
+        ("jobs", counts),
+        ("priority", task.priority),
+        ("parent", task.parent_task_id),
+        ("input", ", ".join(task.input_datasets)),
+        ("output", ", ".join(task.output_datasets)),
+        ("created", when(task.created_at)),
+        ("started", when(task.started_at)),
+        ("changed", when(task.modified_at)),
+        ("ended", when(task.ended_at)),
+    ]
+
+
+@app.command()
+def wait(ctx: typer.Context, ids: TaskIds, timeout: Timeout = None, as_json: Json = False) -> None:
+    """Wait until tasks have ended. Exit code 0: all done, 7: partly, 1: failed, 124: too long."""
+    from culm.cli.outcome import exit_code_of_tasks
+    from culm.cli.progress import tasks_shown
+
+    client = client_of(ctx)
+    seconds = parse_duration(timeout) if timeout else None
+    numbers = task_ids(client, ids)
+    with tasks_shown() as tell:
+        tasks = client.wait(numbers, seconds, tell)
+    if as_json:
+        print_json(tasks)
+    else:
+        print_table(("id", "status", "done", "user", "created", "name"), map(_row, tasks))
+    raise typer.Exit(exit_code_of_tasks(tasks))
+
+
+@app.command()
+def watch(ctx: typer.Context, ids: TaskIds, timeout: Timeout = None) -> None:
+    """Show tasks and the moves of their jobs live, until they have ended; always exit code 0."""
+    from culm.cli.progress import tasks_shown
+
+    client = client_of(ctx)
+    seconds = parse_duration(timeout) if timeout else None
+    numbers = task_ids(client, ids)
+    with tasks_shown() as tell:
+        client.wait(numbers, seconds, tell)
+
+
+@app.command()
+def history(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
+    """Show every move of a task's status: when, who, why."""
+    client = client_of(ctx)
+    render.print_history(client.history(task_id(client, id_)), as_json=as_json)
+
+
+@app.command()
+def why(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
+    """Show why a task's jobs go where they go, or why they go nowhere."""
+    client = client_of(ctx)
+    number = task_id(client, id_)
+    found = client.decision(number)
+    if as_json:
+        print_json(found)
+        return
+    task = client.task(number)
+    say(f"task {number} {task.status}" + f": {task.reason}" * bool(task.reason))
+    rows = [("taken", rank, line) for rank, line in enumerate(found.ranking, 1)]
+    rows += [("rejected", 0, line) for line in found.rejections]
+    print_table(
+        ("", "rank", "queue", "because"),
+        ((kind, rank or "", line.get("queue", ""), _because(line)) for kind, rank, line in rows),
+    )
+
+
+def _because(line: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in line.items() if name != "queue")
+
+
+@app.command()
+def parameters(ctx: typer.Context, id_: TaskId) -> None:
+    """Print a task's specification as it was submitted, as JSON."""
+    client = client_of(ctx)
+    print_json(client.parameters(task_id(client, id_)))
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    id_: TaskId,
+    status: Status = None,
+    download: Annotated[
+        Path | None, typer.Option(help="Fetch the log archives to this folder.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the last lines of output of a task's jobs, or fetch their log archives."""
+    from culm.cli.logs import fetch_logs, show_tails
+
+    client = client_of(ctx)
+    jobs = list(client.jobs(task_id(client, id_), status or ()))
+    if download is not None:
+        raise typer.Exit(fetch_logs(client, [job.job_id for job in jobs], download))
+    show_tails(client, jobs, as_json=as_json)
+
+
+def touched(client: Client, numbers: list[int]) -> list[str]:
+    """A line for each of these tasks, for a person who is asked."""
+    return [f"{task.task_id} {task.name} ({task.status})" for task in map(client.task, numbers)]

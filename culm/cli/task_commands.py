@@ -1,0 +1,82 @@
+"""`culm task kill | finish | retry | pause | resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from culm.cli.asking import Yes, confirm
+from culm.cli.context import client_of
+from culm.cli.ids import TaskIds, task_ids
+from culm.cli.outcome import act_on, report
+from culm.cli.render import Json
+from culm.cli.task import app, touched
+from culm.client import Client
+
+Reason = Annotated[str, typer.Option(help="Kept in the task's history.")]
+
+
+@app.command()
+def kill(
+    ctx: typer.Context, ids: TaskIds, reason: Reason = "", yes: Yes = False, as_json: Json = False
+) -> None:
+    """Stop tasks and all their jobs at once."""
+    client, numbers = _asked(ctx, ids, "kill", yes=yes)
+    _each(numbers, lambda number: client.kill(number, reason).message, as_json=as_json)
+
+
+@app.command()
+def finish(
+    ctx: typer.Context,
+    ids: TaskIds,
+    soft: Annotated[bool, typer.Option("--soft", help="Let jobs that run come to an end.")] = False,
+    reason: Reason = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """End tasks early and keep what is done."""
+    client, numbers = _asked(ctx, ids, "finish", yes=yes)
+    _each(
+        numbers,
+        lambda number: client.finish(number, soft=soft, reason=reason).message,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def retry(ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Json = False) -> None:
+    """Try again what failed."""
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    _each(numbers, lambda number: client.retry(number, reason).message, as_json=as_json)
+
+
+@app.command()
+def pause(ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Json = False) -> None:
+    """Make no more jobs until resumed."""
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    _each(numbers, lambda number: client.pause(number, reason).message, as_json=as_json)
+
+
+@app.command()
+def resume(ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Json = False) -> None:
+    """Go on with paused tasks."""
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    _each(numbers, lambda number: client.resume(number, reason).message, as_json=as_json)
+
+
+def _asked(ctx: typer.Context, ids: list[str], what: str, *, yes: bool) -> tuple[Client, list[int]]:
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    if not yes:
+        lines = touched(client, numbers)
+        confirm(f"{what} {len(numbers)} task{'s' * (len(numbers) > 1)}", lines, yes=yes)
+    return client, numbers
+
+
+def _each(numbers: list[int], act: Callable[[int], str], *, as_json: bool) -> None:
+    raise typer.Exit(report(act_on(numbers, act), as_json=as_json))

@@ -1,0 +1,44 @@
+"""Jobs: look and kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from culm.client.calls import Calls, up_to, words
+from culm.wire.views import CommandAnswer, CommandRequest, History, JobList, JobView
+
+PAGE = 500
+
+
+class JobCalls(Calls):
+    """The calls about jobs."""
+
+    def job(self, job_id: int) -> JobView:
+        """A job with its command, its files and the last lines of its output."""
+        return self._get(JobView, "jobs", job_id)
+
+    def jobs(
+        self, task_id: int, status: Iterable[str] | str = (), limit: int | None = None
+    ) -> Iterator[JobView]:
+        """A task's jobs in order of id, without their files."""
+        return up_to(limit, self._jobs(task_id, status, min(limit or PAGE, PAGE)))
+
+    def _jobs(self, task_id: int, status: Iterable[str] | str, page: int) -> Iterator[JobView]:
+        after: int | None = None
+        while True:
+            found = self._get(
+                JobList, "tasks", task_id, "jobs", status=words(status), limit=page, after=after
+            )
+            yield from found.jobs
+            after = found.next
+            if after is None:
+                return
+
+    def job_history(self, job_id: int) -> History:
+        """The moves of a job's status, oldest first."""
+        return self._get(History, "jobs", job_id, "history")
+
+    def kill_job(self, job_id: int, reason: str = "") -> CommandAnswer:
+        """Stop one job; its input is tried again if the rules allow it."""
+        request = CommandRequest(command="kill", reason=reason)
+        return self._post(CommandAnswer, request, "jobs", job_id, "commands")

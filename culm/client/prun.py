@@ -1,0 +1,344 @@
+"""Prun: what a user says to `prun`, and the task specification that it means.
+
+Each field of `Prun` is an option of `culm prun` too: its metadata holds the spelling that PanDA
+users know, the words of its help, and its group there (documentation, 4.1.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from culm.core.errors import CulmError, FieldFault, InvalidRequest
+from culm.core.nearest import unknown_name
+from culm.core.units import parse_duration, parse_megabytes
+from culm.wire.codec import decode, encode
+from culm.wire.task_spec import InputStream, TaskSpec
+
+GROUPS = {
+    "run": "What to run",
+    "input": "Input",
+    "output": "Output",
+    "split": "How to split",
+    "place": "Where and with what",
+    "files": "Files that are sent along",
+}
+
+
+def option(group: str, flag: str, words: str) -> dict[str, str]:
+    """The metadata of a field that is an option."""
+    return {"group": group, "flag": flag, "help": words}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prun:
+    """The options of a submission; lists are comma-separated, as on the command line."""
+
+    exec: str = field(
+        metadata=option(
+            "run",
+            "--exec",
+            "What each job runs. Replaced in it: %IN, %IN2 (file names), %OUT, %RNDM:base, "
+            "%MAXEVENTS, %SKIPEVENTS, %FIRSTEVENT:base.",
+        )
+    )
+    max_attempt: int = field(
+        default=3, metadata=option("run", "--maxAttempt", "How often each input is tried.")
+    )
+    parent_task_id: int | None = field(
+        default=None,
+        metadata=option(
+            "run", "--parentTaskID", "The task that is producing --inDS: run beside it."
+        ),
+    )
+    priority: int = field(
+        default=1000, metadata=option("run", "--priority", "From 900 to 1100; more is sooner.")
+    )
+    in_ds: str | None = field(
+        default=None, metadata=option("input", "--inDS", "Input datasets, comma-separated.")
+    )
+    secondary_dss: str | None = field(
+        default=None,
+        metadata=option(
+            "input",
+            "--secondaryDSs",
+            "More input streams, comma-separated: Stream:nFilesPerJob:Dataset[:pattern[:nSkip]]. "
+            "A colon in a name is written \\:.",
+        ),
+    )
+    no_input: bool = field(
+        default=False, metadata=option("input", "--noInput", "Say that there is no input.")
+    )
+    match: str | None = field(
+        default=None,
+        metadata=option("input", "--match", "Take only files whose names match: *AOD*,*r123*."),
+    )
+    anti_match: str | None = field(
+        default=None, metadata=option("input", "--antiMatch", "Leave out files whose names match.")
+    )
+    n_files: int | None = field(
+        default=None, metadata=option("input", "--nFiles", "Use at most so many files.")
+    )
+    n_skip_files: int = field(
+        default=0, metadata=option("input", "--nSkipFiles", "Leave out so many files at the start.")
+    )
+    force_staged: bool = field(
+        default=False,
+        metadata=option("input", "--forceStaged", "Copy input to the job's directory always."),
+    )
+    out_ds: str | None = field(
+        default=None,
+        metadata=option(
+            "output",
+            "--outDS",
+            "The name of the task and its output: user.<you>.… (default: random).",
+        ),
+    )
+    outputs: str | None = field(
+        default=None,
+        metadata=option(
+            "output",
+            "--outputs",
+            "Files that each job writes, comma-separated; those of a wildcard become one tarball.",
+        ),
+    )
+    n_jobs: int | None = field(default=None, metadata=option("split", "--nJobs", "How many jobs."))
+    n_files_per_job: int | None = field(
+        default=None, metadata=option("split", "--nFilesPerJob", "How many input files a job.")
+    )
+    n_gb_per_job: float | None = field(
+        default=None, metadata=option("split", "--nGBPerJob", "At most so many GB of input a job.")
+    )
+    n_events: int | None = field(
+        default=None, metadata=option("split", "--nEvents", "How many events in all.")
+    )
+    n_events_per_job: int | None = field(
+        default=None, metadata=option("split", "--nEventsPerJob", "How many events a job.")
+    )
+    n_events_per_file: int | None = field(
+        default=None,
+        metadata=option("split", "--nEventsPerFile", "How many events an input file holds."),
+    )
+    site: str | None = field(
+        default=None, metadata=option("place", "--site", "Run at this queue or site only.")
+    )
+    excluded_site: str | None = field(
+        default=None,
+        metadata=option("place", "--excludedSite", "Never run at these, comma-separated."),
+    )
+    n_core: int = field(default=1, metadata=option("place", "--nCore", "Cores a job uses."))
+    memory: str = field(
+        default="2000", metadata=option("place", "--memory", "Memory a job needs: 2000 (MB), 4GB.")
+    )
+    disk: str = field(
+        default="10000", metadata=option("place", "--disk", "Disk a job needs: 10000 (MB), 50GB.")
+    )
+    walltime: str = field(
+        default="1d",
+        metadata=option("place", "--walltime", "Time a job needs at most: 3600, 2h, 1d."),
+    )
+    work_dir: str = field(
+        default=".", metadata=option("files", "--workDir", "The directory that is sent along.")
+    )
+    no_sandbox: bool = field(
+        default=False, metadata=option("files", "--noSandbox", "Send no files along.")
+    )
+    max_file_size: str = field(
+        default="10MB",
+        metadata=option("files", "--maxFileSize", "Files over this are not sent."),
+    )
+    ext_file: str | None = field(
+        default=None,
+        metadata=option("files", "--extFile", "Patterns of files to send even if they are big."),
+    )
+    exclude_file: str | None = field(
+        default=None, metadata=option("files", "--excludeFile", "Patterns of files not to send.")
+    )
+
+
+OPTIONS: Mapping[str, str] = {f.name: f.metadata["flag"] for f in fields(Prun)}
+"""The flag of each field."""
+
+_FLAGS_OF_SPEC = {
+    "name": "--outDS",
+    "command": "--exec",
+    "n_gb_per_job": "--nGBPerJob",
+    "excluded_sites": "--excludedSite",
+    "core_count": "--nCore",
+    "memory_mb": "--memory",
+    "disk_mb": "--disk",
+    "walltime_seconds": "--walltime",
+    "max_attempts": "--maxAttempt",
+    "parent_task_id": "--parentTaskID",
+}
+_FLAGS_OF_STREAM = {"datasets": "--inDS", "n_files": "--nFiles", "n_skip": "--nSkipFiles"}
+
+
+def prun(**options: Any) -> Prun:
+    """Options by name, as Python (`in_ds`) or PanDA (`inDS`) spells them; lists may be lists.
+
+    Raises:
+        InvalidRequest: an option is unknown; the nearest one is named.
+    """
+    spelled = {flag.removeprefix("--"): name for name, flag in OPTIONS.items()}
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        known = spelled.get(name, name)
+        if known not in OPTIONS:
+            fault = FieldFault(name, repr(value), unknown_name(name, [*OPTIONS, *spelled]))
+            raise InvalidRequest("prun does not know this option", faults=[fault])
+        found[known] = ",".join(value) if isinstance(value, (list, tuple)) else value
+    if "exec" not in found:
+        raise InvalidRequest("--exec is missing: say what each job runs")
+    return Prun(**found)
+
+
+def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskSpec:
+    """The task that these options mean, under this name, with this sandbox's digest.
+
+    Raises:
+        InvalidRequest: with a fault for every option that is wrong, named by its flag.
+    """
+    faults = list(_exclusive(options))
+    sizes = _sizes(options, faults)
+    inputs = _inputs(options, faults)
+    if faults:
+        raise _wrong(faults)
+    spec = TaskSpec(
+        name=name,
+        command=options.exec,
+        inputs=inputs,
+        outputs=listed(options.outputs),
+        sandbox=sandbox,
+        n_jobs=options.n_jobs,
+        n_files_per_job=options.n_files_per_job,
+        n_gb_per_job=options.n_gb_per_job,
+        n_events=options.n_events,
+        n_events_per_job=options.n_events_per_job,
+        n_events_per_file=options.n_events_per_file,
+        site=options.site,
+        excluded_sites=listed(options.excluded_site),
+        core_count=options.n_core,
+        max_attempts=options.max_attempt,
+        priority=options.priority,
+        parent_task_id=options.parent_task_id,
+        force_staged=options.force_staged,
+        **sizes,
+    )
+    return _checked(spec)
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """The parts of a comma-separated text, stripped, without empty ones."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def task_name(options: Prun, user: str, roles: tuple[str, ...], suffix: str) -> str:
+    """The name of the task: `--outDS`, or one of the user's with a random suffix.
+
+    Raises:
+        InvalidRequest: the name is in another user's space, and the role is not production.
+    """
+    if options.out_ds is None:
+        return f"user.{user}.{suffix}"
+    name = options.out_ds.strip().removesuffix("/")
+    if "production" in roles or name.startswith(f"user.{user}."):
+        return name
+    raise _wrong([FieldFault("--outDS", repr(name), f"must begin with user.{user}.")])
+
+
+def _exclusive(options: Prun) -> Iterator[FieldFault]:
+    if options.no_input and (options.in_ds is not None or options.secondary_dss is not None):
+        yield FieldFault("--noInput", "true", "not together with --inDS or --secondaryDSs")
+    if options.no_sandbox and options.ext_file is not None:
+        yield FieldFault("--noSandbox", "true", "not together with --extFile")
+    if options.in_ds is None:
+        for name in ("secondary_dss", "match", "anti_match", "n_files"):
+            if getattr(options, name) is not None:
+                yield FieldFault(OPTIONS[name], str(getattr(options, name)), "needs --inDS")
+        if options.n_skip_files:
+            yield FieldFault("--nSkipFiles", str(options.n_skip_files), "needs --inDS")
+    elif not listed(options.in_ds):
+        yield FieldFault("--inDS", repr(options.in_ds), "name at least one dataset")
+
+
+def _sizes(options: Prun, faults: list[FieldFault]) -> dict[str, int]:
+    found = {}
+    for name, flag, text, parse in (
+        ("memory_mb", "--memory", options.memory, parse_megabytes),
+        ("disk_mb", "--disk", options.disk, parse_megabytes),
+        ("walltime_seconds", "--walltime", options.walltime, parse_duration),
+    ):
+        try:
+            found[name] = int(parse(str(text)))
+        except InvalidRequest as error:
+            faults.append(FieldFault(flag, repr(text), error.faults[0].needed))
+    return found
+
+
+def _inputs(options: Prun, faults: list[FieldFault]) -> tuple[InputStream, ...]:
+    if not listed(options.in_ds):
+        return ()
+    primary = InputStream(
+        stream="IN",
+        datasets=tuple(name.removesuffix(",") for name in listed(options.in_ds)),
+        n_files=options.n_files,
+        n_skip=options.n_skip_files,
+        match=listed(options.match),
+        anti_match=listed(options.anti_match),
+    )
+    return (primary, *secondary_streams(options.secondary_dss, faults))
+
+
+def secondary_streams(text: str | None, faults: list[FieldFault]) -> Iterator[InputStream]:
+    """The streams of `--secondaryDSs`: `Stream:nFilesPerJob:Dataset[:pattern[:nSkip]]`, …"""
+    for part in listed(text):
+        pieces = [piece.replace("\\:", ":") for piece in re.split(r"(?<!\\):", part)]
+        stream, count, dataset, pattern, skip = (
+            [*pieces, "", ""][:5] if len(pieces) > 2 else [""] * 5
+        )
+        right = 3 <= len(pieces) <= 5 and count.isdecimal() and (not skip or skip.isdecimal())
+        if not right or int(count) < 1:
+            needed = "Stream:nFilesPerJob:Dataset[:pattern[:nSkip]] is needed"
+            faults.append(FieldFault("--secondaryDSs", repr(part), needed))
+            continue
+        yield InputStream(
+            stream=stream.removeprefix("%"),
+            datasets=(dataset,),
+            n_files_per_job=int(count),
+            match=(pattern,) if pattern else (),
+            n_skip=int(skip or 0),
+        )
+
+
+def _checked(spec: TaskSpec) -> TaskSpec:
+    """The specification, if its types, limits and rules hold; faults named by their flags."""
+    try:
+        return decode(TaskSpec, encode(spec), "the task").check()
+    except InvalidRequest as error:
+        raise _wrong([_by_flag(fault) for fault in error.faults]) from error
+
+
+def _by_flag(fault: FieldFault) -> FieldFault:
+    stream = re.fullmatch(r"inputs\[(\d+)\]\.(\w+)(\[\d+\])?", fault.field)
+    base = re.sub(r"\[\d+\]$", "", fault.field)
+    if stream and stream[1] != "0":
+        flag = "--secondaryDSs"
+    elif stream:
+        flag = _FLAGS_OF_STREAM.get(stream[2], OPTIONS.get(stream[2], "--inDS"))
+    else:
+        flag = _FLAGS_OF_SPEC.get(base, OPTIONS.get(base, fault.field))
+    return FieldFault(flag, fault.value, _spelled(fault.needed))
+
+
+def _spelled(words: str) -> str:
+    """Words that name fields, with their flags instead."""
+    return re.sub(r"\bn_[a-z_]+\b", lambda found: OPTIONS.get(found[0], found[0]), words)
+
+
+def _wrong(faults: list[FieldFault]) -> CulmError:
+    return InvalidRequest(
+        "the task cannot be submitted like this", faults=faults, hint="culm prun --help"
+    )

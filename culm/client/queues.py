@@ -1,0 +1,41 @@
+"""Queues and pilots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from culm.client.calls import Calls
+from culm.client.reading import read
+from culm.client.transport import Call, path_of
+from culm.wire.views import PilotList, PilotView, QueueList, QueueView
+
+
+class QueueCalls(Calls):
+    """The calls about queues and pilots."""
+
+    def queues(self) -> tuple[QueueView, ...]:
+        """All queues in order of name."""
+        return self._get(QueueList, "queues").queues
+
+    def queue(self, name: str) -> QueueView:
+        """A queue with its settings."""
+        return self._get(QueueView, "queues", name)
+
+    def set_queue(
+        self, name: str, site: str | None = None, settings: Mapping[str, Any] | None = None
+    ) -> QueueView:
+        """The queue with this site and these settings, made if it was not there (admin)."""
+        message: dict[str, Any] = {"settings": dict(settings or {})}
+        if site is not None:
+            message["site"] = site
+        call = Call(method="PUT", path=path_of("queues", name), message=message)
+        return read(QueueView, self.transport.json(call))
+
+    def set_queue_status(self, name: str, status: str) -> QueueView:
+        """The queue after its status was set: online, offline, test, brokeroff, paused (admin)."""
+        return self._post(QueueView, {"status": status}, "queues", name, "status")
+
+    def pilots(self) -> tuple[PilotView, ...]:
+        """The pilots that signed on, newest first."""
+        return self._get(PilotList, "pilots").pilots

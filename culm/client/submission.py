@@ -1,0 +1,105 @@
+"""Submitting as `prun` does: the directory's files sent along, the options made a task."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from culm.client.calls import Calls
+from culm.client.prun import Prun, listed, prun, specification, task_name
+from culm.client.sandbox import Choice, Chosen, Packed, choose, pack_sandbox
+from culm.client.transport import Call, path_of
+from culm.core.checksums import chunks
+from culm.core.ids import new_key
+from culm.core.units import parse_size
+from culm.wire.task_spec import TaskSpec
+from culm.wire.views import Identity, TaskAccepted
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A task ready to be submitted, and what is sent along with it."""
+
+    spec: TaskSpec
+    chosen: Chosen | None
+
+
+class SubmissionCalls(Calls):
+    """The calls by which a task with its files is submitted."""
+
+    def prepare(self, options: Prun, *, offline: bool = False) -> Prepared:
+        """The specification that these options mean; nothing is sent.
+
+        Offline, a token that does not name its owner is not asked about: the owner is then
+        taken to be the user of this machine.
+
+        Raises:
+            InvalidRequest: with every fault, named by its option.
+        """
+        who = self._who(offline=offline)
+        name = task_name(options, who.user, who.roles, secrets.token_hex(4))
+        return Prepared(specification(options, name), self._chosen(options))
+
+    def send(self, prepared: Prepared, key: str | None = None) -> TaskAccepted:
+        """The task that a prepared submission became; its files are sent unless they are there."""
+        key = key or new_key()
+        digest = self.send_sandbox(prepared.chosen) if prepared.chosen else None
+        spec = replace(prepared.spec, sandbox=digest)
+        return self._post(TaskAccepted, spec, "tasks", key=key)
+
+    def prun(
+        self, options: Prun | None = None, *, key: str | None = None, **named: Any
+    ) -> TaskAccepted:
+        """Submit as the command `culm prun` does: `client.prun(exec="echo %IN", inDS="…")`."""
+        return self.send(self.prepare(options or prun(**named)), key)
+
+    def send_sandbox(self, chosen: Chosen) -> str | None:
+        """The digest of these files on the server, sent only if it has not got them; None if none.
+
+        Raises:
+            TooLarge: they are over `sandbox_max_mb`.
+        """
+        if not chosen.files:
+            return None
+        with tempfile.TemporaryDirectory(prefix="culm-") as folder:
+            packed = pack_sandbox(chosen, Path(folder) / "sandbox", self.settings.sandbox_max_mb)
+            path = path_of("sandboxes", packed.digest)
+            if not self.transport.exists(path):
+                self.transport.json(_put(path, packed))
+            return packed.digest
+
+    def _chosen(self, options: Prun) -> Chosen | None:
+        if options.no_sandbox:
+            return None
+        choice = Choice(
+            max_file_bytes=parse_size(options.max_file_size),
+            also=listed(options.ext_file),
+            never=listed(options.exclude_file),
+            private=self.settings.data_dir,
+        )
+        return choose(Path(options.work_dir), choice)
+
+    def _who(self, *, offline: bool) -> Identity:
+        """Who the token says we are, without asking if it says so itself (the server checks)."""
+        claims = self.transport.token.claims()
+        if isinstance(claims.get("sub"), str) and isinstance(claims.get("roles"), list):
+            return Identity(
+                user=claims["sub"], roles=tuple(map(str, claims["roles"])), expires_at=""
+            )
+        if offline:
+            return Identity(user=getpass.getuser(), roles=(), expires_at="")
+        return self._get(Identity, "whoami")
+
+
+def _put(path: str, packed: Packed) -> Call:
+    return Call(
+        method="PUT",
+        path=path,
+        headers={"Content-Length": str(packed.size_bytes), "Content-Type": "application/gzip"},
+        content=lambda: chunks(packed.path),
+        read_timeout=600.0,
+    )
