@@ -1,0 +1,54 @@
+"""What Prefect must find in the environment before it is imported: it reads it then, once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from culm.core.settings import Settings
+
+OUR_LOGGERS = "culm,tasks,flows,broker,cwl"
+
+
+def prefect_environment(settings: Settings) -> Mapping[str, str]:
+    """The variables for every process of ours that talks to Prefect, its server included."""
+    return {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_HOME": str(settings.data_dir / "prefect"),
+        "PREFECT_API_URL": settings.prefect_api_url,
+        # Never start a server of its own behind our back: one that is down is said to be down.
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        # Its defaults (five attempts, a minute each) would hold a shift's end for minutes.
+        "PREFECT_CLIENT_MAX_RETRIES": "2",
+        "PREFECT_API_REQUEST_TIMEOUT": "10",
+        # While its server is away, pictures may be dropped; memory may not grow without end.
+        "PREFECT_EVENTS_WORKER_MAX_QUEUE_SIZE": "20000",
+        "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+        # What our own code logs in a run is shown with that run; outside of one it is not sent.
+        "PREFECT_LOGGING_EXTRA_LOGGERS": OUR_LOGGERS,
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+    }
+
+
+def server_environment(settings: Settings) -> Mapping[str, str]:
+    """The variables for the Prefect server of a small installation (`flows.prefect_server`)."""
+    return {
+        **prefect_environment(settings),
+        "PREFECT_UI_API_URL": settings.prefect_api_url,
+        # Off by default, and the tables would only grow.
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+    }
+
+
+def prepare(variables: Mapping[str, str]) -> None:
+    """Set what is not set: a Prefect worker's own variables stand above our settings."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def api_url() -> str:
+    """Prefect's API as this process will call it, after `prepare`."""
+    return os.environ["PREFECT_API_URL"].rstrip("/")

@@ -1,0 +1,84 @@
+"""The agent of a stage: claims tasks that are ready for it, by lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from flows.agent import Piece
+from flows.backoff import Backoff
+from flows.leases import postpone
+from tasks.stages.stage import Claim, Outcome, Stage
+from tasks.store.books import Books
+from tasks.store.wakeups import Mark, Waker
+
+SWEEP_SECONDS = 30.0
+"""Wake-ups may be lost with a connection: look anyway after this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagePiece(Piece):
+    """A piece of work that is one claim of a stage."""
+
+    claim: Claim
+
+
+@dataclass(slots=True)
+class StageAgent:
+    """One stage and where it works. `task_ids` narrows it; `on_outcome` is told each outcome."""
+
+    stage: Stage
+    books: Books
+    waker: Waker
+    owner: str
+    batch_size: int = 16
+    task_ids: Sequence[int] | None = None
+    on_outcome: Callable[[Outcome], None] | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+    _mark: Mark = field(default_factory=dict)
+    _next_try: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.stage.name
+
+    async def take(self) -> Sequence[StagePiece]:
+        """What is ready now."""
+        # The mark comes first: news that arrives while we look must end the next wait.
+        self._mark = self.waker.mark()
+        claims = await asyncio.to_thread(
+            self.stage.claim, self.books, self.owner, self.batch_size, self.task_ids
+        )
+        return [self._piece(claim) for claim in claims]
+
+    async def wait(self, seconds: float) -> None:
+        """Until the stage's topics have news, or something that was put off is due."""
+        longest = SWEEP_SECONDS if self._next_try is None else self._next_try
+        self._next_try = None
+        await self.waker.wait_async(self.stage.topics, min(seconds, longest), self._mark)
+
+    async def settle(self, piece: StagePiece, error: Exception | None) -> None:
+        """Forget the failures of what went well; put off what failed, on all machines."""
+        if error is None:
+            self.backoff.succeeded(piece.claim.task_id)
+            return
+        seconds = self.backoff.failed(piece.claim.task_id)
+        self._next_try = min(seconds, self._next_try or SWEEP_SECONDS)
+        await asyncio.to_thread(postpone, self.books, piece.claim, self.owner, seconds)
+
+    async def give_back(self, pieces: Sequence[StagePiece]) -> None:
+        """Release the leases."""
+        claims = [piece.claim for piece in pieces]
+        await asyncio.to_thread(self.stage.give_back, self.books, claims, self.owner)
+
+    def _piece(self, claim: Claim) -> StagePiece:
+        title = f"{claim.stage} {claim.task_id} {claim.task_name}"
+        return StagePiece(title=title, work=lambda: self._work(claim), claim=claim)
+
+    def _work(self, claim: Claim) -> str:
+        outcome = self.stage.work(self.books, claim, self.owner)
+        if self.on_outcome is not None:
+            self.on_outcome(outcome)
+        return outcome.message
