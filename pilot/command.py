@@ -1,0 +1,106 @@
+"""The command `culm pilot`, and `pilot.pyz`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_Server = Annotated[str | None, typer.Option(help="URL of the server.  [CULM_SERVER_URL]")]
+_Queue = Annotated[str, typer.Option(help="The queue to take jobs from.  [CULM_PILOT_QUEUE]")]
+_Token = Annotated[
+    str | None, typer.Option(help="File with the token; - is standard input.  [CULM_TOKEN_FILE]")
+]
+_Slots = Annotated[int, typer.Option(min=1, max=10_000, help="Jobs at the same time.")]
+_Cores = Annotated[int, typer.Option(min=0, help="Cores to use; 0: all.")]
+_Memory = Annotated[int, typer.Option(min=0, help="Memory to use, MB; 0: all.")]
+_Disk = Annotated[int, typer.Option(min=0, help="Disk to use, MB; 0: what is free.")]
+_Work = Annotated[Path | None, typer.Option(help="Directory for jobs and the sandbox cache.")]
+_Batch = Annotated[int, typer.Option(min=1, max=1000, help="Jobs asked for in a call.")]
+_MaxJobs = Annotated[int | None, typer.Option(min=1, help="End after so many jobs.")]
+_Life = Annotated[float | None, typer.Option(min=0, help="Take no job after so many seconds.")]
+_Idle = Annotated[float | None, typer.Option(min=0, help="End after so many idle seconds.")]
+_Once = Annotated[bool, typer.Option("--once", help="End after the first answer with work.")]
+_Stdout = Annotated[float, typer.Option(min=0, help="Most output of a payload, MB.")]
+_Grace = Annotated[float, typer.Option(min=0, help="Seconds from SIGTERM to SIGKILL.")]
+_Level = Annotated[str, typer.Option(help="Least level that is logged.")]
+
+
+@app.command()
+def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
+    server: _Server = None,
+    queue: _Queue = "",
+    token_file: _Token = None,
+    slots: _Slots = 1,
+    cores: _Cores = 0,
+    memory: _Memory = 0,
+    disk: _Disk = 0,
+    work_dir: _Work = None,
+    batch: _Batch = 1,
+    max_jobs: _MaxJobs = None,
+    lifetime: _Life = None,
+    idle_exit: _Idle = None,
+    once: _Once = False,
+    max_stdout: _Stdout = 2000.0,
+    kill_grace: _Grace = 5.0,
+    log_level: _Level = "INFO",
+) -> None:
+    """Take jobs from a queue and run them on this node.
+
+    Exit codes: 0 ended in good order, 2 usage, 3 not allowed, 4 no such queue, 128+n ended by
+    signal n.
+    """
+    from culm.core.errors import CulmError
+    from culm.core.settings import load_settings
+    from pilot.agent import run
+    from pilot.secrecy import forget_environment, hide_process, read_token
+    from pilot.settings import PilotSettings, default_work_dir
+
+    _log_to_stderr(log_level)
+    try:
+        found = load_settings({"server_url": server, "token_file": token_file})
+        usual = found.data_dir / "tokens" / "pilot.token"
+        source = token_file or (
+            usual if found.origin("token_file") == "default" else found.token_file
+        )
+        token = read_token(str(source), os.environ)
+        settings = PilotSettings(
+            server=found.server_url,
+            queue=queue or os.environ.get("CULM_PILOT_QUEUE") or "local",
+            work_dir=(work_dir or default_work_dir()).absolute(),
+            slots=slots,
+            core_count=cores,
+            memory_mb=memory,
+            disk_mb=disk,
+            batch=batch,
+            max_jobs=max_jobs,
+            lifetime_seconds=lifetime,
+            idle_exit_seconds=idle_exit,
+            once=once,
+            max_stdout_mb=max_stdout,
+            kill_grace_seconds=kill_grace,
+        )
+        forget_environment()
+        hide_process()
+        code = run(settings, token)
+    except CulmError as error:
+        sys.stderr.write(f"pilot: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
+        code = error.exit_code
+    raise typer.Exit(code)
+
+
+def _log_to_stderr(level: str) -> None:
+    import logging
+
+    logging.basicConfig(
+        level=level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)-7s %(name)s %(message)s",
+    )
+    # Requests of the HTTP library are not ours to tell.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,0 +1,105 @@
+"""What a payload uses: memory of its process tree, its directory's size, its output's."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pilot.limits import Usage
+
+FIRST_SAMPLE_SECONDS = 1.0
+_LONGEST_PERIOD = 10.0
+_DISK_SHARE = 100.0
+"""A look at the directory may take a hundredth of the time."""
+
+
+def next_sample(wall_seconds: float) -> float:
+    """Seconds until the next look: each second at first, every ten for a payload of hours.
+
+    Most payloads that eat memory do it early, and a look costs milliseconds.
+    """
+    return min(max(FIRST_SAMPLE_SECONDS, wall_seconds / 20), _LONGEST_PERIOD)
+
+
+class Monitor:
+    """Looks at one payload; remembers its peaks. Not before it has run for a second."""
+
+    def __init__(self, leader: int, work: Path, stdout: Callable[[], int]) -> None:
+        self._leader, self._work, self._stdout = leader, work, stdout
+        self._disk_at = 0.0
+        self.work_dir_mb = 0.0
+        self.max_memory_mb = 0.0
+        self.read_mb = 0.0
+        self.write_mb = 0.0
+
+    def sample(self, wall_seconds: float) -> Usage:
+        """What is used now."""
+        memory_mb = self._memory_mb()
+        self.max_memory_mb = max(self.max_memory_mb, memory_mb)
+        return Usage(
+            memory_mb=memory_mb,
+            wall_seconds=wall_seconds,
+            work_dir_mb=self._disk_mb(),
+            stdout_mb=self._stdout() / 1e6,
+        )
+
+    def _memory_mb(self) -> float:
+        import psutil
+
+        try:
+            leader = psutil.Process(self._leader)
+            tree = [leader, *leader.children(recursive=True)]
+        except psutil.Error:
+            return 0.0
+        total = read = written = 0
+        for process in tree:
+            try:
+                total += _memory_bytes(process)
+                io = process.io_counters()
+            except (psutil.Error, OSError):
+                continue  # it ended while we looked
+            read, written = read + io.read_bytes, written + io.write_bytes
+        self.read_mb, self.write_mb = (
+            max(self.read_mb, read / 1e6),
+            max(self.write_mb, written / 1e6),
+        )
+        return total / 1e6
+
+    def _disk_mb(self) -> float:
+        started = time.monotonic()
+        if started >= self._disk_at:
+            self.work_dir_mb = size_below(self._work) / 1e6
+            took = time.monotonic() - started
+            self._disk_at = started + took * _DISK_SHARE
+        return self.work_dir_mb
+
+
+def _memory_bytes(process: object) -> int:
+    import psutil
+
+    assert isinstance(process, psutil.Process)  # noqa: S101 - for the type checker
+    try:
+        full = process.memory_full_info()
+    except (psutil.AccessDenied, NotImplementedError):
+        return process.memory_info().rss
+    # PSS counts a page shared by n processes as one nth of a page in each.
+    return int(getattr(full, "pss", full.rss)) + int(getattr(full, "swap", 0))
+
+
+def size_below(folder: Path) -> int:
+    """The bytes that the files below a directory take on disk; links are not followed."""
+    total = 0
+    stack = [str(folder)]
+    while stack:
+        try:
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:
+            continue  # it went away, or may not be read
+    return total

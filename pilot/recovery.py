@@ -1,0 +1,43 @@
+"""Cleaning up after pilots that died: their payloads are killed, their directories removed.
+
+Their jobs are not reported: the server gives them to others when their leases run out, and a
+report of another pilot would be refused. What they left is found by the marks in their records,
+never by process ids, which may be anybody's by now.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+from pilot.processes import kill_marked
+from pilot.workdir import RECORD, JobDirectory, abandoned_runs, remove_tree
+
+log = logging.getLogger(__name__)
+
+
+def clean_up(work_dir: Path) -> int:
+    """Clean up after every dead pilot of this directory; how many jobs they had left."""
+    n_jobs = 0
+    for run in abandoned_runs(work_dir):
+        jobs = [path for path in run.iterdir() if path.is_dir()]
+        n_killed = kill_marked(
+            [_mark(job) for job in jobs], [JobDirectory(job).work for job in jobs]
+        )
+        remove_tree(run)
+        n_jobs += len(jobs)
+        log.warning(
+            "cleaned up after a dead pilot: run %s, %d jobs, %d processes killed",
+            run.name,
+            len(jobs),
+            n_killed,
+        )
+    return n_jobs
+
+
+def _mark(job: Path) -> str:
+    try:
+        return str(json.loads((job / RECORD).read_text())["mark"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return job.name

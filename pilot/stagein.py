@@ -1,0 +1,57 @@
+"""Before the payload: is the job one that can be run, its sandbox, its input files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from culm.core import names
+from culm.wire.error_codes import PilotError
+from culm.wire.job_spec import JobSpec
+from pilot.copy_tools import CopyTools, Gate
+from pilot.errors import JobFailed
+from pilot.payload import STDERR, STDOUT
+from pilot.sandboxes import Sandboxes
+from pilot.transfer import bring_in
+
+
+def verify(spec: JobSpec) -> None:
+    """Return if every name in a job stays inside its directory and stands for one thing.
+
+    Raises:
+        JobFailed: with every fault.
+    """
+    faults = list(_faults(spec))
+    if faults:
+        raise JobFailed(PilotError.SETUP_FAILURE, f"the job cannot be run: {'; '.join(faults)}")
+
+
+def _faults(spec: JobSpec) -> Iterator[str]:
+    if not spec.command.strip() or "\0" in spec.command:
+        yield "its command is empty or holds a NUL"
+    seen = {STDOUT, STDERR, "tmp"}
+    for item in spec.inputs:
+        if not names.LFN.fullmatch(item.lfn):
+            yield f"input {item.lfn!a}: {names.LFN_RULE}"
+        elif item.lfn in seen:
+            yield f"input {item.lfn}: its name is taken"
+        seen.add(item.lfn)
+    for output in spec.outputs:
+        if not names.LFN.fullmatch(output.lfn):
+            yield f"output {output.lfn!a}: {names.LFN_RULE}"
+        if output.kind != "log" and not names.OUTPUT.fullmatch(output.local_name):
+            yield f"output {output.local_name!a}: {names.LFN_RULE}"
+
+
+def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, gate: Gate) -> int:
+    """Fill a work directory: the sandbox, then the inputs over it; the inputs' bytes.
+
+    Raises:
+        JobFailed: something could not be had.
+    """
+    if spec.sandbox is not None:
+        sandboxes.unpack(spec.sandbox, work, gate)
+    total = 0
+    for item in spec.inputs:
+        total += bring_in(tools, item, work / item.lfn, gate).size_bytes
+    return total

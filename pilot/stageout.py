@@ -1,0 +1,146 @@
+"""After the payload: its outputs are found, wildcards packed, and all of them stored."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from culm.core import names
+from culm.core.archives import files_below, pack
+from culm.core.errors import CulmError
+from culm.wire.codec import broken_rule, parse_json
+from culm.wire.error_codes import PilotError, words
+from culm.wire.job_spec import JobOutput, JobSpec
+from culm.wire.reports import MAX_METADATA, OutputFile
+from pilot.copy_tools import CopyTools, Gate
+from pilot.errors import JobFailed
+from pilot.payload import STDERR, STDOUT
+from pilot.transfer import bring_out
+
+USER_METADATA = "userJobMetadata.json"
+_OWN = frozenset({STDOUT, STDERR, "tmp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An output and the local files that are it."""
+
+    output: JobOutput
+    files: tuple[Path, ...]
+
+
+def find_outputs(spec: JobSpec, work: Path) -> list[Found]:
+    """The files of every output but the log.
+
+    Raises:
+        JobFailed: an output is missing; the words name all that are.
+    """
+    inputs = frozenset(item.lfn for item in spec.inputs)
+    found = [
+        Found(output, _files(output.local_name, work, inputs))
+        for output in spec.outputs
+        if output.kind != "log"
+    ]
+    missing = [each.output.local_name for each in found if not each.files]
+    if missing:
+        code = PilotError.MISSING_OUTPUT_FILE
+        raise JobFailed(code, f"{words(code)}: {', '.join(missing)}")
+    return found
+
+
+def _files(local_name: str, work: Path, inputs: frozenset[str]) -> tuple[Path, ...]:
+    if not names.is_pattern(local_name):
+        path = work / local_name
+        return (path,) if _is_inside(path, work) else ()
+    matching = (path for path in sorted(work.iterdir()) if fnmatchcase(path.name, local_name))
+    return tuple(
+        path for path in matching if path.name not in inputs | _OWN and _is_inside(path, work)
+    )
+
+
+def _is_inside(path: Path, work: Path) -> bool:
+    """Whether it is a regular file, or a link to one that is in the work directory too."""
+    try:
+        real = path.resolve(strict=True)
+        return stat.S_ISREG(real.stat().st_mode) and real.is_relative_to(work.resolve())
+    except (OSError, RuntimeError):
+        return False
+
+
+def stage_out(found: list[Found], scratch: Path, tools: CopyTools, gate: Gate) -> list[OutputFile]:
+    """Store every output; what was stored, in the order of the job's outputs.
+
+    `scratch` is an existing directory outside the work directory, for tarballs.
+
+    Raises:
+        JobFailed: one could not be stored.
+    """
+    return [_store(each, scratch, tools, gate) for each in found]
+
+
+def _store(found: Found, scratch: Path, tools: CopyTools, gate: Gate) -> OutputFile:
+    output = found.output
+    source = found.files[0]
+    if names.is_pattern(output.local_name):
+        source = scratch / "output.tgz"
+        pack([(path.name, path) for path in found.files], source, level=1)
+    content = bring_out(tools, source, output.url, gate)
+    return OutputFile(lfn=output.lfn, size_bytes=content.size_bytes, adler32=content.adler32)
+
+
+def stage_out_log(
+    spec: JobSpec, outputs: list[Found], work: Path, tools: CopyTools, gate: Gate
+) -> list[OutputFile]:
+    """Pack the work directory without inputs and outputs, and store it; empty if none is asked.
+
+    Links are left out: they would lead to somewhere else when the log is unpacked.
+
+    Raises:
+        JobFailed: it could not be packed or stored.
+    """
+    logs = [output for output in spec.outputs if output.kind == "log"]
+    if not logs:
+        return []
+    left_out = {item.lfn for item in spec.inputs} | {"tmp"}
+    left_out |= {path.name for each in outputs for path in each.files}
+    archive = work.parent / "log.tgz"
+    try:
+        pack(files_below(work, leave_out=left_out, skip_links=True), archive, level=1)
+    except OSError as error:
+        code = PilotError.LOG_FILE_CREATION_FAILURE
+        raise JobFailed(code, f"{words(code)}: {error}") from error
+    return [_stored_log(log, archive, tools, gate) for log in logs]
+
+
+def _stored_log(log: JobOutput, archive: Path, tools: CopyTools, gate: Gate) -> OutputFile:
+    content = bring_out(tools, archive, log.url, gate)
+    return OutputFile(lfn=log.lfn, size_bytes=content.size_bytes, adler32=content.adler32)
+
+
+def user_metadata(work: Path) -> str | None:
+    """The text of `userJobMetadata.json`, or None if there is none.
+
+    Raises:
+        JobFailed: it is not a JSON document of less than a megabyte.
+    """
+    path = work / USER_METADATA
+    if not _is_inside(path, work):
+        return None
+    size = path.stat().st_size
+    if size >= MAX_METADATA:
+        raise JobFailed(
+            PilotError.OUTPUT_FILE_TOO_LARGE,
+            f"{USER_METADATA} has {size} bytes, less than {MAX_METADATA} is allowed",
+        )
+    body = path.read_bytes()
+    try:
+        parse_json(body, USER_METADATA)
+    except CulmError as error:
+        raise JobFailed(PilotError.PAYLOAD_EXECUTION_FAILURE, str(error)) from error
+    text = body.decode("utf-8")
+    fault = broken_rule(text, {"multiline": True, "longest": MAX_METADATA})
+    if fault:
+        raise JobFailed(PilotError.PAYLOAD_EXECUTION_FAILURE, f"{USER_METADATA}: {fault}")
+    return text
