@@ -15,6 +15,8 @@ from server.identity.actor import PEOPLE, Actor, Role
 
 OwnerOf = Callable[[Session, Mapping[str, Any]], str | None]
 """Who owns what a route's path names; None where there is no such thing."""
+Holds = Callable[[Session, Actor, Mapping[str, Any]], bool]
+"""Whether an actor has to do with what a route's path names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,19 @@ class OwnerOr:
         return f"the owner of the {self.noun}; roles: " + ", ".join(sorted(self.allowed))
 
 
-Access = Public | Authenticated | Roles | PilotItself | OwnerOr
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whoever has to do with what the path names, as `holds` finds; to others it is not there."""
+
+    who: str
+    noun: str
+    holds: Holds
+
+    def __str__(self) -> str:
+        return self.who
+
+
+Access = Public | Authenticated | Roles | PilotItself | OwnerOr | Holder
 
 PUBLIC = Public()
 AUTHENTICATED = Authenticated()
@@ -114,8 +128,8 @@ class Guard:
         actor = actor_of(request)
         if not role_allows(self.access, actor):
             raise NotAllowed(f"this is open to: {self.access}")
-        if isinstance(self.access, OwnerOr):
-            await run_in_threadpool(_check_owner, self.access, actor, request)
+        if isinstance(self.access, OwnerOr | Holder):
+            await run_in_threadpool(_check_thing, self.access, actor, request)
 
 
 def role_allows(access: Access, actor: Actor) -> bool:
@@ -134,10 +148,16 @@ def may_see(actor: Actor, owner: str | None) -> bool:
     return owner is not None and (actor.subject == owner or actor.is_admin)
 
 
-def _check_owner(access: OwnerOr, actor: Actor, request: Request) -> None:
+def _check_thing(access: OwnerOr | Holder, actor: Actor, request: Request) -> None:
     with request.app.state.parts.books.read() as session:
-        owner = access.owner_of(session, request.path_params)
-    if owner is None or not (owner == actor.subject or actor.roles & access.allowed):
+        if isinstance(access, Holder):
+            allowed = access.holds(session, actor, request.path_params)
+        else:
+            owner = access.owner_of(session, request.path_params)
+            allowed = owner is not None and (
+                owner == actor.subject or bool(actor.roles & access.allowed)
+            )
+    if not allowed:
         # The same words for what is not there and for what is another's: nothing is learnt.
-        named = ", ".join(str(value) for value in request.path_params.values())
+        named = ", ".join(ascii(value)[:200] for value in request.path_params.values())
         raise NotFound(f"no {access.noun} {named}")

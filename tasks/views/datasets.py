@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import ColumnElement, exists, or_
 from sqlmodel import Session, col, select
 
 from culm.core.errors import NotFound
 from culm.wire.views import DatasetList, DatasetView, FileList, FileView
-from tasks.tables import CatalogDataset, CatalogFile, Replica, StorageEndpoint
+from tasks.catalog.own import urls_of
+from tasks.statuses import DatasetKind
+from tasks.tables import CatalogDataset, CatalogFile, Dataset, Replica, StorageEndpoint
 from tasks.views.shown import like, moment, page
 
 
-def dataset_list(
-    session: Session, pattern: str = "", limit: int = 100, after: str | None = None
-) -> DatasetList:
-    """A page of datasets in order of name; `pattern` is a shell pattern on names."""
-    query = select(CatalogDataset).order_by(col(CatalogDataset.name)).limit(limit + 1)
-    if pattern:
-        query = query.where(like(session, CatalogDataset.name, pattern))
-    if after is not None:
-        query = query.where(col(CatalogDataset.name) > after)
-    rows, last = page(session.exec(query).all(), limit)
+@dataclass(frozen=True, slots=True)
+class DatasetFilter:
+    """Which datasets a list shows: names that fit, that `reader` may read (None: all)."""
+
+    pattern: str = ""
+    reader: str | None = None
+    limit: int = 100
+    after: str | None = None
+
+
+def dataset_list(session: Session, wanted: DatasetFilter) -> DatasetList:
+    """A page of datasets in order of name."""
+    query = select(CatalogDataset).order_by(col(CatalogDataset.name)).limit(wanted.limit + 1)
+    if wanted.pattern:
+        query = query.where(like(session, CatalogDataset.name, wanted.pattern))
+    if wanted.reader is not None:
+        query = query.where(or_(col(CatalogDataset.owner) == wanted.reader, ~_holds_logs()))
+    if wanted.after is not None:
+        query = query.where(col(CatalogDataset.name) > wanted.after)
+    rows, last = page(session.exec(query).all(), wanted.limit)
     return DatasetList(
         datasets=tuple(_dataset(row) for row in rows), next=last.name if last else None
+    )
+
+
+def is_readable(session: Session, name: str, reader: str | None) -> bool:
+    """Whether there is such a dataset and this user may read it; None stands for anybody.
+
+    All may read datasets but logs: those say what a job printed, and are its owner's.
+    """
+    query = select(CatalogDataset.id).where(CatalogDataset.name == name.rstrip("/"))
+    if reader is not None:
+        query = query.where(or_(col(CatalogDataset.owner) == reader, ~_holds_logs()))
+    return session.exec(query).first() is not None
+
+
+def _holds_logs() -> ColumnElement[bool]:
+    return exists().where(
+        col(Dataset.task_id) == CatalogDataset.task_id,
+        col(Dataset.name) == CatalogDataset.name,
+        col(Dataset.kind) == DatasetKind.LOG,
     )
 
 
@@ -40,7 +71,8 @@ def dataset_view(session: Session, name: str) -> DatasetView:
 
 def dataset_owner(session: Session, name: str) -> str | None:
     """The name of the dataset's owner; None if there is no such dataset."""
-    return session.exec(select(CatalogDataset.owner).where(CatalogDataset.name == name)).first()
+    query = select(CatalogDataset.owner).where(CatalogDataset.name == name.rstrip("/"))
+    return session.exec(query).first()
 
 
 def file_list(session: Session, name: str, limit: int = 1000, after: str | None = None) -> FileList:
@@ -59,8 +91,8 @@ def file_list(session: Session, name: str, limit: int = 1000, after: str | None 
     if after is not None:
         query = query.where(col(CatalogFile.lfn) > after)
     rows, last = page(session.exec(query).all(), limit)
-    urls = _urls(session, [row.id for row in rows])
-    files = tuple(_file(row, urls[row.id]) for row in rows)
+    urls = urls_of(session, [row.id for row in rows])
+    files = tuple(_file(row, urls.get(row.id, ())) for row in rows)
     return FileList(files=files, next=last.lfn if last else None)
 
 
@@ -71,7 +103,7 @@ def file_view(session: Session, name: str, lfn: str) -> FileView:
         NotFound: there is no such dataset, or no such file in it.
     """
     row = _file_row(session, name, lfn)
-    return _file(row, _urls(session, [row.id])[row.id])
+    return _file(row, urls_of(session, [row.id]).get(row.id, ()))
 
 
 def local_copy(session: Session, name: str, lfn: str) -> tuple[Path, FileView]:
@@ -94,9 +126,11 @@ def local_copy(session: Session, name: str, lfn: str) -> tuple[Path, FileView]:
 
 
 def _row(session: Session, name: str) -> CatalogDataset:
-    row = session.exec(select(CatalogDataset).where(CatalogDataset.name == name)).first()
+    row = session.exec(
+        select(CatalogDataset).where(CatalogDataset.name == name.rstrip("/"))
+    ).first()
     if row is None:
-        raise NotFound(f"no dataset {name}")
+        raise NotFound(f"no dataset {name}", hint="culm dataset list")
     return row
 
 
@@ -107,19 +141,6 @@ def _file_row(session: Session, name: str, lfn: str) -> CatalogFile:
     if row is None:
         raise NotFound(f"dataset {name} has no file {lfn}")
     return row
-
-
-def _urls(session: Session, file_ids: Sequence[int]) -> Mapping[int, tuple[str, ...]]:
-    query = (
-        select(Replica, StorageEndpoint.url)
-        .join(StorageEndpoint, col(StorageEndpoint.id) == Replica.endpoint_id, isouter=True)
-        .where(col(Replica.catalog_file_id).in_(file_ids))
-    )
-    found: defaultdict[int, tuple[str, ...]] = defaultdict(tuple)
-    for replica, prefix in session.exec(query):
-        url = replica.path if not prefix else f"{prefix.rstrip('/')}/{replica.path}"
-        found[replica.catalog_file_id] += (url,)
-    return found
 
 
 def _dataset(row: CatalogDataset) -> DatasetView:

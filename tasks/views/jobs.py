@@ -12,6 +12,8 @@ from culm.core.errors import NotFound
 from culm.wire.error_codes import SERVER_KINDS, words
 from culm.wire.views import JobFileView, JobList, JobView
 from tasks.lifecycles import JOB
+from tasks.specs import spec_of
+from tasks.stages.job_specs import command_of
 from tasks.statuses import JobStatus
 from tasks.tables import Dataset, File, Job, JobFile, JobMetadata, Queue, Task
 from tasks.views.shown import moment, moment_or_none, page
@@ -38,9 +40,11 @@ def job_view(session: Session, job_id: int) -> JobView:
     if found is None:
         raise NotFound(f"no job {job_id}")
     left = session.get(JobMetadata, job_id)
+    files = _files(session, job_id)
     return replace(
         _view(*found),
-        files=_files(session, job_id),
+        command=command_of(found[0], spec_of(session, found[0].task_id), files),
+        files=files,
         output_tail=left.output_tail if left else "",
         metrics=_numbers(left.metrics or {}) if left else {},
         user_metadata=left.user_metadata if left else None,

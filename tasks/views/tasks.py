@@ -11,12 +11,10 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from culm.core.errors import NotFound
-from culm.wire.codec import decode
-from culm.wire.task_spec import TaskSpec
 from culm.wire.views import TaskList, TaskView
 from tasks.lifecycles import TASK
 from tasks.statuses import DatasetKind, TaskStatus
-from tasks.tables import Dataset, Job, Task, TaskParameters
+from tasks.tables import Dataset, Job, Task
 from tasks.views.shown import like, moment, moment_or_none, page
 
 
@@ -70,18 +68,6 @@ def task_version(session: Session, task_id: int) -> int | None:
 def task_owner(session: Session, task_id: int) -> str | None:
     """The name of the task's owner; None if there is no such task."""
     return session.exec(select(Task.user_name).where(Task.id == task_id)).first()
-
-
-def task_spec(session: Session, task_id: int) -> TaskSpec:
-    """The task as it was submitted.
-
-    Raises:
-        NotFound: there is no such task.
-    """
-    row = session.get(TaskParameters, task_id)
-    if row is None:
-        raise NotFound(f"no task {task_id}")
-    return decode(TaskSpec, row.document, f"task {task_id}")
 
 
 def _task(session: Session, task_id: int) -> Task:

@@ -1,0 +1,53 @@
+"""Where the server may listen: to the world only over TLS, or when told so in plain words."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from culm.core.errors import FieldFault, Misconfigured
+
+ALLOW_FLAG = "--allow-plain-http"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """An address to listen on, and the files for TLS if it is spoken."""
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    allow_plain_http: bool = False
+
+    def check(self) -> Binding:
+        """This binding, if tokens do not travel readable over a network by it.
+
+        Raises:
+            Misconfigured: it is public without TLS, or half of the TLS files is missing.
+        """
+        if (self.certificate is None) != (self.key is None):
+            raise Misconfigured("TLS needs both --tls-certificate and --tls-key")
+        for path in (self.certificate, self.key):
+            if path is not None and not path.is_file():
+                raise Misconfigured(f"no file {path}")
+        if not is_loopback(self.host) and self.certificate is None and not self.allow_plain_http:
+            fault = FieldFault("server_host", self.host, "127.0.0.1, or TLS")
+            raise Misconfigured(
+                f"{self.host} can be reached from outside, and without TLS tokens can be read",
+                faults=[fault],
+                hint="give --tls-certificate and --tls-key; behind a proxy that speaks TLS, "
+                f"give {ALLOW_FLAG}",
+            )
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address; names other than localhost count as no."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

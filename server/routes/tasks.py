@@ -1,0 +1,192 @@
+"""Tasks: submitting, watching, commanding."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from culm.wire.task_spec import TaskSpec
+from culm.wire.views import (
+    CommandAnswer,
+    CommandRequest,
+    Decision,
+    History,
+    JobList,
+    TaskAccepted,
+    TaskList,
+    TaskView,
+)
+from server.bodies import JsonBody
+from server.dataset_names import check_may_write
+from server.identity.access import PERSON, actor_of, owner_or_admin
+from server.limits import SMALL
+from server.parts import Parts, parts_of
+from server.replies import reply
+from server.routes.parameters import Glob, Key, Limit, Statuses, TaskId, key_or_new, statuses_of
+from server.routing import Noun, Terms
+from server.waiting import unless_gone
+from tasks.specs import spec_of
+from tasks.stages.command import command
+from tasks.stages.submit import submit
+from tasks.statuses import JobStatus, TaskStatus
+from tasks.store.topics import Topic
+from tasks.views.history import decision, history
+from tasks.views.jobs import JobFilter, job_list
+from tasks.views.tasks import TaskFilter, task_list, task_owner, task_version, task_view
+
+tasks = Noun("tasks", "The unit of work for one scientific objective: input, command, output.")
+TASK_OWNER = owner_or_admin("task", lambda session, path: task_owner(session, int(path["task_id"])))
+EVERYBODY, MYSELF = "*", "me"
+LONGEST_WAIT_SECONDS = 60
+
+_EXAMPLE = {
+    "name": "user.alice.hello",
+    "command": "python hello.py %IN > hello.txt",
+    "inputs": [{"stream": "IN", "datasets": ["user.alice.digits"], "n_files_per_job": 2}],
+    "outputs": ["hello.txt"],
+    "memory_mb": 1000,
+}
+
+
+@tasks.post(
+    "/v1/tasks",
+    Terms(PERSON, takes=TaskSpec, answers=TaskAccepted, status=201, also=(200,), example=_EXAMPLE),
+)
+def submit_task(
+    request: Request, spec: Annotated[TaskSpec, Depends(JsonBody(TaskSpec))], key: Key = None
+) -> Response:
+    """Submit a task.
+
+    It answers with the task's number as soon as the task is in the books. The same
+    `Idempotency-Key` answers with the same task and status 200.
+    """
+    actor = actor_of(request)
+    # Its outputs are datasets that begin with the task's name.
+    check_may_write(actor, spec.name, None)
+    accepted = submit(parts_of(request).books, spec, actor.subject, key_or_new(key))
+    return reply(accepted, 201 if accepted.created else 200)
+
+
+@tasks.get("/v1/tasks", Terms(PERSON, answers=TaskList))
+def list_tasks(
+    request: Request,
+    status: Statuses = "",
+    user: Annotated[
+        str, Query(max_length=63, description="me, a name, or * for all that you may see")
+    ] = MYSELF,
+    name: Glob = "",
+    limit: Limit = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of a page")] = None,
+) -> Response:
+    """Tasks, newest first.
+
+    You see your own; an administrator sees everybody's. Jobs are not counted in lists.
+    """
+    actor = actor_of(request)
+    wanted = actor.subject if user == MYSELF else None if user == EVERYBODY else user
+    if not actor.is_admin:
+        if wanted not in (None, actor.subject):
+            return reply(TaskList(tasks=()))
+        wanted = actor.subject
+    filters = TaskFilter(statuses=statuses_of(TaskStatus, status), user=wanted, name=name,
+                         limit=limit, before=before)  # fmt: skip
+    with parts_of(request).books.read() as session:
+        return reply(task_list(session, filters))
+
+
+@tasks.get("/v1/tasks/{task_id}", Terms(TASK_OWNER, answers=TaskView))
+async def show_task(
+    request: Request,
+    task_id: TaskId,
+    seen: Annotated[int, Query(ge=0, le=2**62, description="The version that you have")] = 0,
+    wait: Annotated[
+        float, Query(ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait for a newer one")
+    ] = 0,
+) -> Response:
+    """One task, with its jobs counted by status.
+
+    With `seen` and `wait` it answers when the task's version is above `seen`, or when the time
+    is over: watching a task costs one open request.
+    """
+    parts = parts_of(request)
+
+    async def look() -> bool | None:
+        return await run_in_threadpool(_is_newer, parts, task_id, seen)
+
+    if wait:
+        who = actor_of(request).subject
+        topics = (Topic.TASK_CHANGED,)
+        await unless_gone(request, parts.waiters.until(topics, wait, look, who))
+    return reply(await run_in_threadpool(_view, parts, task_id))
+
+
+@tasks.get("/v1/tasks/{task_id}/history", Terms(TASK_OWNER, answers=History))
+def show_task_history(request: Request, task_id: TaskId) -> Response:
+    """The moves of a task's status: who, when, why."""
+    with parts_of(request).books.read() as session:
+        return reply(history(session, "task", task_id))
+
+
+@tasks.get("/v1/tasks/{task_id}/decision", Terms(TASK_OWNER, answers=Decision))
+def show_task_decision(request: Request, task_id: TaskId) -> Response:
+    """Where its jobs go and why: queues by rank, and for each rejected one the rule."""
+    with parts_of(request).books.read() as session:
+        return reply(decision(session, task_id))
+
+
+@tasks.get("/v1/tasks/{task_id}/parameters", Terms(TASK_OWNER, answers=TaskSpec))
+def show_task_parameters(request: Request, task_id: TaskId) -> Response:
+    """The task as it was submitted."""
+    with parts_of(request).books.read() as session:
+        return reply(spec_of(session, task_id))
+
+
+@tasks.get("/v1/tasks/{task_id}/jobs", Terms(TASK_OWNER, answers=JobList))
+def list_task_jobs(
+    request: Request,
+    task_id: TaskId,
+    status: Statuses = "",
+    limit: Limit = 100,
+    after: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of a page")] = None,
+) -> Response:
+    """The task's jobs in order of their numbers."""
+    filters = JobFilter(task_id=task_id, statuses=statuses_of(JobStatus, status), limit=limit,
+                        after=after)  # fmt: skip
+    with parts_of(request).books.read() as session:
+        return reply(job_list(session, filters))
+
+
+@tasks.post(
+    "/v1/tasks/{task_id}/commands",
+    Terms(
+        TASK_OWNER,
+        takes=CommandRequest,
+        answers=CommandAnswer,
+        example={"command": "finish", "soft": True},
+    ),
+)
+def command_task(
+    request: Request,
+    task_id: TaskId,
+    order: Annotated[CommandRequest, Depends(JsonBody(CommandRequest, SMALL))],
+) -> Response:
+    """Kill, finish, retry, pause or resume a task.
+
+    The answer says at once whether the task's status takes the command; the work behind it
+    follows. 409 where it does not.
+    """
+    user = actor_of(request).subject
+    return reply(command(parts_of(request).books, task_id, order, user))
+
+
+def _is_newer(parts: Parts, task_id: int, seen: int) -> bool | None:
+    with parts.books.read() as session:
+        version = task_version(session, task_id)
+    return True if version is None or version > seen else None
+
+
+def _view(parts: Parts, task_id: int) -> TaskView:
+    with parts.books.read() as session:
+        return task_view(session, task_id)
