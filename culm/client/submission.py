@@ -40,9 +40,11 @@ class SubmissionCalls(Calls):
         Raises:
             InvalidRequest: with every fault, named by its option.
         """
+        # What is wrong with the options is said before any server is asked.
+        spec = specification(options, (options.out_ds or "user.name").strip().removesuffix("/"))
         who = self._who(offline=offline)
         name = task_name(options, who.user, who.roles, secrets.token_hex(4))
-        return Prepared(specification(options, name), self._chosen(options))
+        return Prepared(replace(spec, name=name), self._chosen(options))
 
     def send(self, prepared: Prepared, key: str | None = None) -> TaskAccepted:
         """The task that a prepared submission became; its files are sent unless they are there."""

@@ -218,8 +218,17 @@ def _complete(found: Mapping[str, tuple[Any, str]], environment: Mapping[str, st
     values = {**derived, **values, "data_dir": data_dir}
     values |= {name: Path(values[name]).absolute() for name in _PATHS}
     values["server_url"] = str(values["server_url"]).rstrip("/")
+    values["database_url"] = _absolute(values["database_url"])
     origins = {name: origin for name, (_, origin) in found.items()}
     return Settings(**values, origins=MappingProxyType(origins))
+
+
+def _absolute(database_url: str) -> str:
+    """A database's URL that means the same wherever a process stands."""
+    path = database_url.removeprefix("sqlite:///")
+    if path == database_url or path.startswith(("/", ":")) or not path:
+        return database_url
+    return f"sqlite:///{Path(path).absolute()}"
 
 
 def _loopback_for(host: str) -> str:
@@ -227,3 +236,8 @@ def _loopback_for(host: str) -> str:
     if host in ("0.0.0.0", "::", "[::]"):  # noqa: S104  # compared, not bound
         return "127.0.0.1"
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def local_server_url(settings: Settings) -> str:
+    """Where the server of these settings is called from its own machine."""
+    return f"http://{_loopback_for(settings.server_host)}:{settings.server_port}"
