@@ -26,7 +26,8 @@ async def work(port: int, batch: int, slots: int) -> None:
 
 
 def _run_all(jobs: list[dict[str, Any]], slots: int) -> list[dict[str, Any]]:
-    waiting, running, reports = list(jobs), {}, []
+    waiting, reports = list(jobs), []
+    running: dict[int, dict[str, Any]] = {}
     while waiting or running:
         while waiting and len(running) < slots:
             job = waiting.pop()
