@@ -96,7 +96,9 @@ class FileEvent(StrEnum):
     TO_BE_TRIED_AGAIN = "to_be_tried_again"
     PARTLY_DONE = "partly_done"
     GIVEN_UP = "given_up"
+    SERVED = "served"
     RETRIED = "retried"
+    REUSED = "reused"
     PREPARED = "prepared"
     MERGE_BEGAN = "merge_began"
     FOUND_MISSING = "found_missing"
@@ -264,7 +266,7 @@ _AT_WORK = (F.PICKED, F.RUNNING)
 FILE = Machine(
     noun="file",
     initial=frozenset({F.READY, F.DEFINED}),
-    reopening=frozenset({_FE.RETRIED, _FE.FOUND}),
+    reopening=frozenset({_FE.RETRIED, _FE.REUSED, _FE.FOUND}),
     moves=_table(
         (F.READY, _FE.PICKED, F.PICKED),
         ((F.PICKED, F.DEFINED), _FE.SENT, F.RUNNING),
@@ -273,7 +275,10 @@ FILE = Machine(
         (_AT_WORK, _FE.TO_BE_TRIED_AGAIN, F.READY),
         (_AT_WORK, _FE.PARTLY_DONE, F.PARTIAL),
         (F.READY, _FE.GIVEN_UP, F.FAILED),
+        # A secondary file goes to many jobs; at its task's end it has served.
+        (F.READY, _FE.SERVED, F.FINISHED),
         ((F.FAILED, F.PARTIAL), _FE.RETRIED, F.READY),
+        (F.FINISHED, _FE.REUSED, F.READY),
         (F.RUNNING, _FE.PREPARED, F.PREPARED),
         (F.PREPARED, _FE.MERGE_BEGAN, F.MERGING),
         (F.READY, _FE.FOUND_MISSING, F.MISSING),

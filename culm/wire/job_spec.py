@@ -34,7 +34,7 @@ class PilotWelcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkRequest:
-    """A pilot asks for up to `n_jobs` jobs that fit together in what it has free.
+    """A pilot asks for up to `n_jobs` jobs, each of which fits in what it has free.
 
     `wait_seconds` is how long the server may hold the request until there is work.
     `request_key` makes the call safe to repeat: the same key gets the same jobs.

@@ -38,7 +38,6 @@ class InputStream:
     n_skip: int = field(default=0, metadata={"minimum": 0, "maximum": MAX_JOBS})
     match: tuple[str, ...] = ()
     anti_match: tuple[str, ...] = ()
-    reusable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,14 +63,6 @@ class Books:
             yield session
             session.rollback()
 
-    def take_ids(self, noun: str, count: int) -> range:
-        """A block of `count` fresh ids of a noun, rising; unused ones are simply gaps."""
-        with self.write() as session:
-            last = session.connection().execute(_TAKE, {"noun": noun, "count": count}).scalar()
-        if last is None:
-            raise Misconfigured(f"no id counter for {noun}", hint="run: culm db init")
-        return range(int(last) - count, int(last))
-
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
@@ -96,9 +88,6 @@ class Books:
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
 
-_TAKE = text(
-    "UPDATE id_counter SET next_id = next_id + :count WHERE noun = :noun RETURNING next_id"
-)
 _ANNOUNCE = text("UPDATE wake_up SET n = n + 1 WHERE topic = :topic")
 _NOTIFY = text("SELECT pg_notify('culm', :topic)")
 

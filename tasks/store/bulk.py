@@ -18,6 +18,9 @@ from tasks.tables.columns import to_column
 
 COPY_FROM_ROWS = 20
 
+FRESH = {"populate_existing": True}
+"""Execution options for reading rows that bulk statements of the transaction may have changed."""
+
 
 def id_in(column: Any, ids: Iterable[int], session: Session) -> ColumnElement[bool]:
     """`column IN ids` as one bound value, so that any number of ids is one cached statement."""
@@ -103,10 +106,10 @@ def _copy(session: Session, target: str, width: int, rows: Any) -> int:
         if len(head) < COPY_FROM_ROWS:
             if head:
                 marks = ", ".join(["%s"] * width)
-                cursor.executemany(f"INSERT INTO {target} VALUES ({marks})", head)  # type: ignore[arg-type] # noqa: S608
+                cursor.executemany(f"INSERT INTO {target} VALUES ({marks})", head)  # noqa: S608
             return len(head)
         count = len(head)
-        with cursor.copy(f"COPY {target} FROM STDIN") as copy:  # type: ignore[arg-type]
+        with cursor.copy(f"COPY {target} FROM STDIN") as copy:
             for row in head:
                 copy.write_row(row)
             for row in rows:

@@ -28,7 +28,8 @@ _CLAIM = {
         (
             "sqlite",
             "value",
-            "strftime('%Y-%m-%d %H:%M:%f000', 'now', :seconds || ' seconds') FROM json_each(:names)",
+            "strftime('%Y-%m-%d %H:%M:%f000', 'now', :seconds || ' seconds') "
+            "FROM json_each(:names)",
             "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
         ),
         (

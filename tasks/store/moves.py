@@ -12,8 +12,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, update
 from sqlmodel import Session, SQLModel, select
 
-from tasks.lifecycles import DATASET, FILE, JOB, TASK, DatasetEvent, FileEvent, JobEvent, Machine
-from tasks.lifecycles import TaskEvent as TaskEvent
+from tasks.lifecycles import (
+    DATASET,
+    FILE,
+    JOB,
+    TASK,
+    DatasetEvent,
+    FileEvent,
+    JobEvent,
+    Machine,
+    TaskEvent,
+)
 from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import id_in, insert_rows
@@ -52,7 +61,7 @@ def move_tasks(
     A task whose status does not take the event, or that moved meanwhile, stays as it is.
     `values` are other columns to write in the same statement.
     """
-    values = {"reason": why.reason, **values, "version": Task.version + 1}  # type: ignore[operator]
+    values = {"reason": why.reason, **values, "version": Task.version + 1}
     moved = _move(session, Task, TASK, ids, event, values)
     _note(session, "task", moved, event, why)
     for _, to, some in moved:

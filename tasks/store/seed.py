@@ -30,14 +30,14 @@ def _site(session: Session, storage_dir: Path) -> None:
     run(
         text(
             "INSERT INTO queue (name, site_id, status, settings) "
-            "SELECT :name, id, 'online', '{}' FROM site WHERE name = :name ON CONFLICT DO NOTHING"
+            "SELECT name, id, 'online', '{}' FROM site WHERE name = :name ON CONFLICT DO NOTHING"
         ),
         {"name": LOCAL},
     )
     run(
         text(
             "INSERT INTO storage_endpoint (name, site_id, url, directory) "
-            "SELECT :name, id, :url, :directory FROM site WHERE name = :name ON CONFLICT DO NOTHING"
+            "SELECT name, id, :url, :directory FROM site WHERE name = :name ON CONFLICT DO NOTHING"
         ),
         {
             "name": LOCAL,

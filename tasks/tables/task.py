@@ -18,8 +18,8 @@ class Task(SQLModel, table=True):
     """A task. `version` rises with every change that somebody who watches may care about.
 
     `next_look_at` holds a hindered task back until then; `input_open` says that more input may
-    come. `next_serial_nr` numbers output files, `next_sequence_nr` jobs (a retry keeps its
-    predecessor's), `next_event_nr` events.
+    come and `feed_at` when to look for it. `next_serial_nr` numbers output files,
+    `next_sequence_nr` jobs (a retry keeps its predecessor's), `next_event_nr` events.
     """
 
     __tablename__ = "task"
@@ -52,6 +52,7 @@ class Task(SQLModel, table=True):
     next_sequence_nr: int = Field(default=0, sa_type=ID)
     next_event_nr: int = Field(default=0, sa_type=ID)
     next_look_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    feed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
     modified_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

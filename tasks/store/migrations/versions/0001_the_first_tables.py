@@ -298,6 +298,7 @@ def upgrade() -> None:
         sa.Column("next_sequence_nr", ID, nullable=False),
         sa.Column("next_event_nr", ID, nullable=False),
         sa.Column("next_look_at", TIME, nullable=True),
+        sa.Column("feed_at", TIME, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("modified_at", TIME, nullable=False),
         sa.Column("started_at", TIME, nullable=True),

@@ -1,0 +1,35 @@
+"""Whether a task has anything left to do."""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, select
+from sqlmodel import Session
+
+from tasks.lifecycles import TaskEvent
+from tasks.store.moves import Why, move_tasks
+from tasks.store.tables import DATASET, JOB, JOB_ALIVE, TASK
+
+
+def has_active_jobs(session: Session, task_id: int) -> bool:
+    """Whether some job of the task has not ended."""
+    return bool(session.connection().execute(
+        select(exists().where(JOB.c.task_id == task_id, JOB_ALIVE))
+    ).scalar())  # fmt: skip
+
+
+def is_all_processed(session: Session, task_id: int) -> bool:
+    """Whether no input is ready or to come and no job is alive."""
+    ready = exists().where(
+        DATASET.c.task_id == task_id,
+        DATASET.c.is_primary,
+        DATASET.c.n_files_used < DATASET.c.n_files,
+    )
+    is_open = exists().where(TASK.c.id == task_id, TASK.c.input_open)
+    waiting = session.connection().execute(select(ready, is_open)).one()
+    return not any(waiting) and not has_active_jobs(session, task_id)
+
+
+def roll_up(session: Session, task_id: int, why: Why) -> None:
+    """Report `all_processed` for a task that has nothing left."""
+    if is_all_processed(session, task_id):
+        move_tasks(session, [task_id], TaskEvent.ALL_PROCESSED, why)

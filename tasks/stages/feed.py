@@ -1,0 +1,194 @@
+"""Feed contents: list the input from the catalogue into the books, in bulk.
+
+A growing input (its producing task is alive) is looked at again whenever the producer has new
+files, and once more when it has ended. Files that are there already are not added again, so
+the stage can run at any moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select, update
+
+from culm.wire.task_spec import InputStream, TaskSpec
+from tasks.catalog.own import Entry, find_dataset, list_files, matches
+from tasks.lifecycles import TASK as MACHINE
+from tasks.lifecycles import DatasetEvent, TaskEvent
+from tasks.specs import spec_of
+from tasks.splitting import event_ranges
+from tasks.stages.select import datasets_of, in_status, tasks_where
+from tasks.stages.stage import Act, Outcome, Stage
+from tasks.statuses import DatasetKind, FileStatus, TaskStatus
+from tasks.store.books import wake
+from tasks.store.bulk import insert_rows
+from tasks.store.ids import take_ids
+from tasks.store.moves import Why, move_datasets, move_tasks
+from tasks.store.tables import DATASET, FILE, TASK
+from tasks.store.topics import Topic
+from tasks.tables import Dataset, File, Task
+from tasks.tables.columns import db_now
+
+LOOK_AGAIN_SECONDS = 60.0
+"""The sweep behind the wake-ups for a growing input."""
+
+NewFile = tuple[str, int | None, str | None, int | None, int, int | None]
+"""lfn, size_bytes, adler32, n_events, start_event, catalog_file_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at the input found."""
+
+    total_primary: int
+    n_new: int
+    empty: tuple[str, ...]
+
+
+def _act(act: Act) -> Outcome:
+    task = act.session.get_one(Task, act.task_id)
+    spec = spec_of(act.session, act.task_id)
+    is_open = _producer_is_alive(act, task)
+    look = _look(act, task, spec)
+    if look.empty and not is_open:
+        reason = f"no input: nothing to process in {', '.join(look.empty)}"
+        move_tasks(act.session, [task.id], TaskEvent.FOUND_HOPELESS, Why(act.actor, reason))
+        return Outcome(task.id, reason)
+    waits = bool(look.empty) or (is_open and spec.n_jobs is not None and bool(spec.inputs))
+    _remember(act, is_open, fresh=look.n_new > 0 or (task.input_open and not is_open))
+    if not waits:
+        if spec.n_jobs is not None and spec.inputs:
+            _even_split(act, ceil(look.total_primary / spec.n_jobs))
+        move_tasks(act.session, [task.id], TaskEvent.FED, Why(act.actor))
+        wake(act.session, Topic.TASK_READY)
+        return Outcome(task.id, f"{look.n_new} new files", n_done=look.n_new)
+    reason = f"waits for the files of task {task.parent_task_id}"
+    if task.status == TaskStatus.DEFINED:
+        move_tasks(act.session, [task.id], TaskEvent.INPUT_AWAITED, Why(act.actor, reason))
+    return Outcome(task.id, reason, n_done=look.n_new)
+
+
+def _producer_is_alive(act: Act, task: Task) -> bool:
+    if task.parent_task_id is None:
+        return False
+    status = act.session.connection().execute(
+        select(TASK.c.status).where(TASK.c.id == task.parent_task_id)
+    ).scalar()  # fmt: skip
+    return status is not None and status not in MACHINE.final
+
+
+def _remember(act: Act, is_open: bool, fresh: bool) -> None:
+    values: dict[str, Any] = {
+        "input_open": is_open,
+        "feed_at": db_now(LOOK_AGAIN_SECONDS) if is_open else None,
+    }
+    if fresh:
+        values["next_look_at"] = None
+    act.session.connection().execute(update(TASK).where(TASK.c.id == act.task_id).values(**values))
+
+
+def _even_split(act: Act, files_per_job: int) -> None:
+    act.session.connection().execute(
+        update(DATASET)
+        .where(DATASET.c.task_id == act.task_id, DATASET.c.is_primary)
+        .values(n_files_per_job=files_per_job)
+    )
+
+
+def _look(act: Act, task: Task, spec: TaskSpec) -> _Look:
+    datasets = datasets_of(act.session, task.id, DatasetKind.INPUT, DatasetKind.SEQ_NUMBER)
+    streams = {stream.stream: stream for stream in spec.inputs} or {"IN": InputStream()}
+    counts = dict.fromkeys(streams, 0)
+    skipped = dict.fromkeys(streams, 0)
+    n_new = 0
+    for dataset in datasets:
+        stream = streams[dataset.stream]
+        counts[dataset.stream] += dataset.n_files
+        if dataset.kind == DatasetKind.SEQ_NUMBER:
+            new = [] if dataset.n_files else list(_sequence(spec))
+        else:
+            wanted = _wanted(act, dataset, stream, skipped)
+            room = None if stream.n_files is None else stream.n_files - counts[dataset.stream]
+            new = [row for entry in wanted[:room] for row in _ranges(entry, spec, dataset)]
+        counts[dataset.stream] += len(new)
+        n_new += _insert(act, dataset, task.max_attempts, new)
+    empty = tuple(name for name, count in counts.items() if not count)
+    primary = next(iter(streams))
+    return _Look(counts[primary], n_new, empty)
+
+
+def _sequence(spec: TaskSpec) -> Iterator[NewFile]:
+    """The pseudo files of a task without input: one a job, with its events if it counts any."""
+    per_job = spec.n_events_per_job
+    if spec.n_events is not None and per_job is not None:
+        ranges: list[tuple[int, int | None]] = list(event_ranges(spec.n_events, per_job))
+    else:
+        ranges = [(0, per_job or None)] * (spec.n_jobs or 1)
+    for number, (_, n_events) in enumerate(ranges):
+        yield f"{number:07d}", None, None, n_events, 0, None
+
+
+def _wanted(
+    act: Act, dataset: Dataset, stream: InputStream, skipped: dict[str, int]
+) -> list[Entry]:
+    found = find_dataset(act.session, dataset.name)
+    if found is None:
+        return []
+    here = FILE.c.dataset_id == dataset.id
+    known = set(act.session.connection().execute(select(FILE.c.lfn).where(here)).scalars())
+    wanted = []
+    for entry in list_files(act.session, found.id):
+        if not matches(entry.lfn, stream.match, stream.anti_match):
+            continue
+        if skipped[stream.stream] < stream.n_skip:
+            skipped[stream.stream] += 1
+        elif entry.lfn not in known:
+            wanted.append(entry)
+    return wanted
+
+
+def _ranges(entry: Entry, spec: TaskSpec, dataset: Dataset) -> Iterator[NewFile]:
+    events = spec.n_events_per_file or entry.n_events
+    per_job = spec.n_events_per_job
+    if dataset.is_primary and per_job is not None and events is not None and events > per_job:
+        for start, count in event_ranges(events, per_job):
+            yield entry.lfn, entry.size_bytes, entry.adler32, count, start, entry.id
+    else:
+        yield entry.lfn, entry.size_bytes, entry.adler32, events, 0, entry.id
+
+
+def _insert(act: Act, dataset: Dataset, max_attempts: int, new: list[NewFile]) -> int:
+    if new:
+        ids = take_ids(act.session, "file", len(new))
+        insert_rows(
+            act.session, File,
+            ("id", "dataset_id", "lfn", "status", "max_attempts", "size_bytes", "adler32",
+             "n_events", "start_event", "catalog_file_id"),
+            [(i, dataset.id, row[0], str(FileStatus.READY), max_attempts, *row[1:])
+             for i, row in zip(ids, new, strict=True)],
+        )  # fmt: skip
+        act.session.connection().execute(
+            update(DATASET).where(DATASET.c.id == dataset.id)
+            .values(n_files=DATASET.c.n_files + len(new))
+        )  # fmt: skip
+    empty = not new and not dataset.n_files
+    event = DatasetEvent.CONTENTS_AWAITED if empty else DatasetEvent.CONTENTS_LISTED
+    move_datasets(act.session, [dataset.id], event)
+    return len(new)
+
+
+def _due() -> ColumnElement[bool]:
+    growing = in_status(TaskStatus.PENDING, TaskStatus.READY, TaskStatus.RUNNING,
+                        TaskStatus.SCOUTING, TaskStatus.SCOUTED)  # fmt: skip
+    return or_(in_status(TaskStatus.DEFINED), and_(growing, TASK.c.feed_at <= db_now()))
+
+
+STAGE = Stage(
+    name="feed",
+    topics=(Topic.TASK_DEFINED,),
+    candidates=tasks_where(_due()),
+    act=_act,
+)

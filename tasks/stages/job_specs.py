@@ -1,0 +1,119 @@
+"""JobSpecs: jobs as pilots get them, made from the rows and the task's specification."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from culm.wire.job_spec import JobInput, JobOutput, JobSpec, Sandbox
+from culm.wire.placeholders import JobValues, fill
+from culm.wire.task_spec import TaskSpec
+from tasks.catalog.own import urls_of
+from tasks.queues import QueueSettings
+from tasks.specs import specs_of
+from tasks.statuses import DatasetKind
+from tasks.store.bulk import id_in
+from tasks.store.tables import DATASET, ENDPOINT, FILE, JOB, JOB_FILE, TASK, core
+from tasks.tables import Sandbox as SandboxRow
+
+_SANDBOX = core(SandboxRow)
+
+
+def job_specs(
+    session: Session, job_ids: Sequence[int], settings: Mapping[int, QueueSettings]
+) -> dict[int, JobSpec]:
+    """The specifications of these jobs, by id; `settings` are those of each job's queue."""
+    jobs = _jobs(session, job_ids)
+    specs = specs_of(session, {job.task_id for job in jobs})
+    files = _files(session, job_ids)
+    ids = {f.catalog_file_id for some in files.values() for f in some if f.catalog_file_id}
+    urls = urls_of(session, list(ids)) if ids else {}
+    sandboxes = _sandboxes(session, {s.sandbox for s in specs.values() if s.sandbox})
+    return {
+        job.id: _job_spec(job, specs[job.task_id], files[job.id], urls, sandboxes,
+                          settings[job.id])
+        for job in jobs
+    }  # fmt: skip
+
+
+def _jobs(session: Session, job_ids: Sequence[int]) -> Sequence[Any]:
+    return session.connection().execute(
+        select(JOB, TASK.c.name.label("task_name"), ENDPOINT.c.url.label("storage"))
+        .join(TASK, TASK.c.id == JOB.c.task_id)
+        .outerjoin(ENDPOINT, ENDPOINT.c.id == TASK.c.endpoint_id)
+        .where(id_in(JOB.c.id, job_ids, session)).order_by(JOB.c.id)
+    ).all()  # fmt: skip
+
+
+def _files(session: Session, job_ids: Sequence[int]) -> dict[int, list[Any]]:
+    rows = session.connection().execute(
+        select(JOB_FILE.c.job_id, JOB_FILE.c.kind, DATASET.c.stream, DATASET.c.local_name,
+               DATASET.c.name.label("dataset"), FILE.c.lfn, FILE.c.size_bytes, FILE.c.adler32,
+               FILE.c.catalog_file_id)
+        .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
+        .join(DATASET, DATASET.c.id == JOB_FILE.c.dataset_id)
+        .where(id_in(JOB_FILE.c.job_id, job_ids, session))
+        .order_by(JOB_FILE.c.job_id, JOB_FILE.c.file_id)
+    )  # fmt: skip
+    files: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        files[row.job_id].append(row)
+    return files
+
+
+def _sandboxes(session: Session, digests: set[str]) -> dict[str, Sandbox]:
+    if not digests:
+        return {}
+    rows = session.connection().execute(
+        select(_SANDBOX.c.digest, _SANDBOX.c.size_bytes).where(_SANDBOX.c.digest.in_(digests))
+    )
+    return {
+        row.digest: Sandbox(digest=row.digest, url=f"/v1/sandboxes/{row.digest}",
+                            size_bytes=row.size_bytes)
+        for row in rows
+    }  # fmt: skip
+
+
+def command_of(job: Any, spec: TaskSpec, files: Sequence[Any]) -> str:
+    """The command of one job, with every placeholder filled in."""
+    streams: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        if file.kind == DatasetKind.INPUT:
+            streams[file.stream].append(file.lfn)
+    return fill(spec.command, JobValues(
+        files={stream: tuple(names) for stream, names in streams.items()},
+        outputs=spec.outputs, sequence_nr=job.sequence_nr, max_events=job.max_events,
+        skip_events=job.skip_events, first_event=job.first_event,
+    ))  # fmt: skip
+
+
+def _job_spec(
+    job: Any,
+    spec: TaskSpec,
+    files: Sequence[Any],
+    urls: Mapping[int, tuple[str, ...]],
+    sandboxes: Mapping[str, Sandbox],
+    settings: QueueSettings,
+) -> JobSpec:
+    return JobSpec(
+        job_id=job.id, task_id=job.task_id, attempt_nr=job.attempt_nr, task_name=job.task_name,
+        command=command_of(job, spec, files),
+        inputs=tuple(
+            JobInput(lfn=f.lfn, stream=f.stream, urls=urls.get(f.catalog_file_id, ()),
+                     size_bytes=f.size_bytes, adler32=f.adler32)
+            for f in files if f.kind == DatasetKind.INPUT
+        ),
+        outputs=tuple(
+            JobOutput(local_name=f.local_name, lfn=f.lfn, kind=f.kind,
+                      url=f"{job.storage}/{f.dataset}/{f.lfn}")
+            for f in files if f.kind in (DatasetKind.OUTPUT, DatasetKind.LOG)
+        ),
+        sandbox=sandboxes.get(spec.sandbox or ""),
+        core_count=job.core_count, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
+        walltime_seconds=job.walltime_seconds, heartbeat_seconds=settings.heartbeat_seconds,
+        lease_seconds=settings.lease_seconds,
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Refine: parameters → task, datasets, split rule. Wrong ones: broken, with each fault named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from culm.core.errors import InvalidRequest
+from culm.wire.task_spec import TaskSpec
+from tasks.lifecycles import TaskEvent
+from tasks.output_names import output_plans
+from tasks.specs import spec_of
+from tasks.stages.select import in_status, tasks_where
+from tasks.stages.stage import Act, Outcome, Stage
+from tasks.stages.submit import faults_of
+from tasks.statuses import DatasetKind, TaskStatus
+from tasks.store.bulk import insert_rows
+from tasks.store.ids import take_ids
+from tasks.store.moves import Why, move_tasks
+from tasks.store.topics import Topic
+from tasks.tables import Dataset, Task
+
+SEQUENCE = "seq_number"
+"""The name of the pseudo dataset of a task without input."""
+
+
+def _act(act: Act) -> Outcome:
+    task = act.session.get_one(Task, act.task_id)
+    try:
+        spec = spec_of(act.session, act.task_id).check()
+        faults = [str(fault) for fault in faults_of(act.session, spec, task.user_name)]
+    except InvalidRequest as error:
+        faults = [str(error)]
+    if faults:
+        why = Why(act.actor, "wrong parameters: " + "; ".join(faults))
+        move_tasks(act.session, [act.task_id], TaskEvent.FOUND_HOPELESS, why)
+        return Outcome(act.task_id, why.reason)
+    rows = list(_datasets(spec))
+    ids = take_ids(act.session, "dataset", len(rows))
+    insert_rows(
+        act.session, Dataset,
+        ("id", "task_id", "name", "kind", "stream", "is_primary", "local_name", "n_files_per_job"),
+        [(i, act.task_id, *row) for i, row in zip(ids, rows, strict=True)],
+    )  # fmt: skip
+    move_tasks(act.session, [act.task_id], TaskEvent.REFINED, Why(act.actor))
+    return Outcome(act.task_id, f"{len(rows)} datasets", n_done=len(rows))
+
+
+def _datasets(spec: TaskSpec) -> Iterator[tuple[str, str, str, bool, str, int | None]]:
+    """(name, kind, stream, is_primary, local_name, n_files_per_job) of each dataset."""
+    if not spec.inputs:
+        yield SEQUENCE, str(DatasetKind.SEQ_NUMBER), "IN", True, "", 1
+    for number, stream in enumerate(spec.inputs):
+        per_job = spec.n_files_per_job if number == 0 else stream.n_files_per_job or 1
+        for name in dict.fromkeys(stream.datasets):
+            yield (name.rstrip("/"), str(DatasetKind.INPUT), stream.stream, number == 0, "",
+                   per_job)  # fmt: skip
+    for plan in output_plans(spec):
+        kind = DatasetKind.LOG if plan.is_log else DatasetKind.OUTPUT
+        yield plan.dataset, str(kind), "", False, plan.local_name, None
+
+
+STAGE = Stage(
+    name="refine",
+    topics=(Topic.TASK_REGISTERED,),
+    candidates=tasks_where(in_status(TaskStatus.REGISTERED, TaskStatus.REREFINE)),
+    act=_act,
+)

@@ -1,0 +1,249 @@
+"""Pilots' reports, many in one transaction: judged one by one, written in bulk.
+
+A final report makes its job `holding`; the collect stage settles it. An old attempt's, another
+pilot's or an ended job's report is refused and noted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlmodel import Session
+
+from culm.wire.codec import encode
+from culm.wire.reports import Instruction, JobReport, ReportAnswer, ReportState
+from tasks.lifecycles import JOB as MACHINE
+from tasks.lifecycles import JobEvent
+from tasks.queues import queue_settings
+from tasks.statuses import JobStatus
+from tasks.store.bulk import id_in, insert_rows
+from tasks.store.moves import Why, database_time, move_jobs
+from tasks.store.tables import DATASET, FILE, JOB, JOB_FILE, QUEUE, core
+from tasks.tables import JobMetadata, RefusedReport
+from tasks.tables.columns import db_now
+
+_METADATA = core(JobMetadata)
+FINAL_STATES = (ReportState.FINISHED, ReportState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownJob:
+    """What the books say of a job that a report is about."""
+
+    id: int
+    attempt_nr: int
+    pilot_id: int | None
+    status: str
+    report_nr: int
+    reported_state: str
+    kill_reason: str
+    queue_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with a report: refuse it (a reason), take it, or only repeat the answer."""
+
+    refusal: str = ""
+    is_news: bool = True
+
+
+def judge(report: JobReport, job: KnownJob | None, pilot_id: int) -> Verdict:
+    """Whether a report is taken (reliability.md, I3 and fault 6).
+
+    Late, repeated and overtaken reports of the right attempt are answered again and change
+    nothing; a fuller final report may follow while its job is not settled yet.
+    """
+    stranger = _stranger(report, job, pilot_id)
+    if stranger or job is None:
+        return Verdict(stranger)
+    if report.report_nr <= job.report_nr and job.report_nr:
+        repeated = job.status not in MACHINE.final or job.reported_state == report.state
+        return Verdict(is_news=False) if repeated else Verdict(f"job {job.id} is {job.status}")
+    if job.status in MACHINE.final:
+        return Verdict(f"job {job.id} is {job.status}")
+    if job.status == JobStatus.HOLDING and report.state not in FINAL_STATES:
+        return Verdict(is_news=False)
+    return Verdict()
+
+
+def _stranger(report: JobReport, job: KnownJob | None, pilot_id: int) -> str:
+    if job is None:
+        return "no such job"
+    if job.pilot_id != pilot_id:
+        return f"job {job.id} is not bound to pilot {pilot_id}"
+    if job.attempt_nr != report.attempt_nr:
+        return f"attempt {report.attempt_nr} is not this job's: its attempt is {job.attempt_nr}"
+    return ""
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Reports that are news, by what they say."""
+
+    heartbeats: list[tuple[JobReport, KnownJob]] = field(default_factory=list)
+    finals: list[tuple[JobReport, KnownJob]] = field(default_factory=list)
+
+
+def take_reports(session: Session, reports: Sequence[tuple[int, JobReport]]) -> list[ReportAnswer]:
+    """Take up reports, given as (pilot id, report); an answer for each, in order."""
+    known = _known(session, [report.job_id for _, report in reports])
+    taken, refused, answers = _Taken(), [], []
+    for pilot_id, report in reports:
+        job = known.get(report.job_id)
+        verdict = judge(report, job, pilot_id)
+        if verdict.refusal or job is None:
+            refused.append((pilot_id, report, verdict.refusal))
+            answers.append(_answer(report, Instruction.FORGET, verdict.refusal))
+            continue
+        if verdict.is_news:
+            final = report.state in FINAL_STATES
+            (taken.finals if final else taken.heartbeats).append((report, job))
+            known[report.job_id] = _after(job, report)
+        answers.append(_answer(report, *_instruction(report, job)))
+    _note_refused(session, refused)
+    _take_heartbeats(session, taken.heartbeats)
+    _take_finals(session, taken.finals)
+    return answers
+
+
+def _answer(report: JobReport, instruction: Instruction, reason: str) -> ReportAnswer:
+    return ReportAnswer(
+        job_id=report.job_id, attempt_nr=report.attempt_nr, instruction=instruction, reason=reason
+    )
+
+
+def _instruction(report: JobReport, job: KnownJob) -> tuple[Instruction, str]:
+    if job.kill_reason and report.state not in FINAL_STATES:
+        return Instruction.KILL, job.kill_reason
+    return Instruction.GO_ON, ""
+
+
+def _after(job: KnownJob, report: JobReport) -> KnownJob:
+    """The job as the next report of the same batch finds it."""
+    final = report.state in FINAL_STATES
+    return KnownJob(
+        job.id, job.attempt_nr, job.pilot_id, JobStatus.HOLDING if final else job.status,
+        report.report_nr, report.state if final else job.reported_state, job.kill_reason,
+        job.queue_id,
+    )  # fmt: skip
+
+
+def _known(session: Session, job_ids: Sequence[int]) -> dict[int, KnownJob]:
+    c = JOB.c
+    rows = session.connection().execute(
+        select(c.id, c.attempt_nr, c.pilot_id, c.status, c.report_nr, c.reported_state,
+               c.kill_reason, c.queue_id)
+        .where(id_in(c.id, job_ids, session))
+    )  # fmt: skip
+    return {row[0]: KnownJob(*row) for row in rows}
+
+
+def _note_refused(session: Session, refused: list[tuple[int, JobReport, str]]) -> None:
+    if refused:
+        insert_rows(
+            session, RefusedReport, ("job_id", "attempt_nr", "pilot_id", "state", "reason"),
+            [(r.job_id, r.attempt_nr, pilot, str(r.state), why) for pilot, r, why in refused],
+            now=database_time(session),
+        )  # fmt: skip
+
+
+def _take_heartbeats(session: Session, news: list[tuple[JobReport, KnownJob]]) -> None:
+    if not news:
+        return
+    latest = {job.id: (report, job) for report, job in news}
+    leases = lease_seconds(session, {job.queue_id for _, job in latest.values()})
+    session.connection().execute(
+        update(JOB).where(JOB.c.id == bindparam("job"))
+        .values(report_nr=bindparam("nr"), node=bindparam("host"), modified_at=db_now(),
+                lease_expires_at=db_now(bindparam("lease"))),
+        [{"job": job.id, "nr": report.report_nr, "host": report.node,
+          "lease": float(leases[job.queue_id])} for report, job in latest.values()],
+    )  # fmt: skip
+    starting = [
+        job.id
+        for report, job in latest.values()
+        if report.state == ReportState.STARTING and job.status == JobStatus.SENT
+    ]
+    running = [
+        job.id
+        for report, job in latest.values()
+        if report.state != ReportState.STARTING
+        and job.status in (JobStatus.SENT, JobStatus.STARTING)
+    ]
+    why = Why("pilot")
+    move_jobs(session, starting, JobEvent.STARTED, why, started_at=db_now())
+    move_jobs(session, running, JobEvent.RAN, why, started_at=db_now())
+
+
+def lease_seconds(session: Session, queue_ids: set[int]) -> dict[int, float]:
+    """How long a lease lasts at each of these queues."""
+    rows = session.connection().execute(
+        select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.settings)
+        .where(id_in(QUEUE.c.id, queue_ids, session))
+    )  # fmt: skip
+    return {row.id: queue_settings(row.settings, row.name).lease_seconds for row in rows}
+
+
+def _take_finals(session: Session, news: list[tuple[JobReport, KnownJob]]) -> None:
+    if not news:
+        return
+    latest = {job.id: report for report, job in news}
+    session.connection().execute(
+        update(JOB).where(JOB.c.id == bindparam("job")).values(
+            report_nr=bindparam("nr"), node=bindparam("host"), exit_code=bindparam("exit"),
+            reported_state=bindparam("state"), pilot_error_code=bindparam("code"),
+            pilot_error_diag=bindparam("diag"), lease_expires_at=None,
+        ),
+        [{"job": r.job_id, "nr": r.report_nr, "host": r.node, "exit": r.exit_code,
+          "state": str(r.state), "code": r.pilot_error_code, "diag": r.pilot_error_diag}
+         for r in latest.values()],
+    )  # fmt: skip
+    _keep_outputs(session, list(latest.values()))
+    _keep_metadata(session, list(latest.values()))
+    move_jobs(session, latest, JobEvent.REPORTED, Why("pilot"))
+
+
+def _keep_outputs(session: Session, reports: list[JobReport]) -> None:
+    """Sizes and checksums to the attempt's files. A name that is not the job's is left out."""
+    reported = {(r.job_id, f.lfn): f for r in reports for f in r.outputs}
+    if not reported:
+        return
+    rows = session.connection().execute(
+        select(JOB_FILE.c.job_id, JOB_FILE.c.file_id, FILE.c.lfn)
+        .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
+        .join(DATASET, DATASET.c.id == JOB_FILE.c.dataset_id)
+        .where(id_in(JOB_FILE.c.job_id, [r.job_id for r in reports], session),
+               DATASET.c.kind.in_(("output", "log")))
+    ).all()  # fmt: skip
+    values: list[dict[str, Any]] = []
+    by_name = {(job_id, lfn): file_id for job_id, file_id, lfn in rows}
+    for key, file in reported.items():
+        if key in by_name:
+            values.append(
+                {"job": key[0], "file": by_name[key], "size": file.size_bytes, "sum": file.adler32}
+            )
+    if values:
+        session.connection().execute(
+            update(JOB_FILE)
+            .where(JOB_FILE.c.job_id == bindparam("job"), JOB_FILE.c.file_id == bindparam("file"))
+            .values(size_bytes=bindparam("size"), adler32=bindparam("sum")),
+            values,
+        )  # fmt: skip
+
+
+def _keep_metadata(session: Session, reports: list[JobReport]) -> None:
+    some = [r for r in reports if r.metrics or r.output_tail or r.user_metadata]
+    if not some:
+        return
+    ids = [r.job_id for r in some]
+    session.connection().execute(delete(_METADATA).where(id_in(_METADATA.c.job_id, ids, session)))
+    insert_rows(
+        session, JobMetadata, ("job_id", "metrics", "output_tail", "user_metadata"),
+        [(r.job_id, json.dumps(encode(r.metrics)), r.output_tail, r.user_metadata)
+         for r in some],
+    )  # fmt: skip

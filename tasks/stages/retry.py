@@ -1,0 +1,66 @@
+"""Retry: the input that did not succeed becomes ready again, with fresh attempts."""
+
+from __future__ import annotations
+
+from sqlalchemy import update
+
+from tasks.lifecycles import DatasetEvent, FileEvent, TaskEvent
+from tasks.stages.select import datasets_of, in_status, tasks_where
+from tasks.stages.stage import Act, Outcome, Stage
+from tasks.statuses import DatasetKind, TaskStatus
+from tasks.store.moves import Why, move_datasets, move_files, move_tasks
+from tasks.store.tables import CATALOG_DATASET, DATASET, FILE
+from tasks.store.topics import Topic
+from tasks.tables import Dataset
+
+
+def _act(act: Act) -> Outcome:
+    n_again = 0
+    for dataset in datasets_of(act.session, act.task_id):
+        move_datasets(act.session, [dataset.id], DatasetEvent.REOPENED)
+        if dataset.kind in (DatasetKind.OUTPUT, DatasetKind.LOG):
+            _reopen(act, dataset)
+        elif dataset.is_primary:
+            n_again += _again(act, dataset)
+        else:
+            _reuse(act, dataset)
+    why = Why(act.actor, f"{n_again} inputs are tried again")
+    # Feed looks at the input again: new files of a done task's input are taken too.
+    move_tasks(act.session, [act.task_id], TaskEvent.RETRY_PREPARED, why, next_look_at=None)
+    return Outcome(act.task_id, why.reason, n_done=n_again)
+
+
+def _again(act: Act, dataset: Dataset) -> int:
+    here = FILE.c.dataset_id == dataset.id
+    count = move_files(act.session, here, FileEvent.RETRIED, n_failed=0, n_lost=0)
+    c = DATASET.c
+    act.session.connection().execute(
+        update(DATASET).where(c.id == dataset.id)
+        .values(n_files_used=c.n_files_used - count, n_files_failed=c.n_files_failed - count)
+    )  # fmt: skip
+    return count
+
+
+def _reuse(act: Act, dataset: Dataset) -> None:
+    count = move_files(act.session, FILE.c.dataset_id == dataset.id, FileEvent.REUSED)
+    c = DATASET.c
+    act.session.connection().execute(
+        update(DATASET).where(c.id == dataset.id)
+        .values(n_files_used=c.n_files_used - count, n_files_finished=c.n_files_finished - count)
+    )  # fmt: skip
+
+
+def _reopen(act: Act, dataset: Dataset) -> None:
+    c = CATALOG_DATASET.c
+    act.session.connection().execute(
+        update(CATALOG_DATASET).where(c.name == dataset.name, c.task_id == act.task_id)
+        .values(is_open=True)
+    )  # fmt: skip
+
+
+STAGE = Stage(
+    name="retry",
+    topics=(Topic.TASK_TO_RETRY,),
+    candidates=tasks_where(in_status(TaskStatus.TORETRY)),
+    act=_act,
+)

@@ -1,0 +1,105 @@
+"""What every stage is: who is ready for it, and one transaction of work on one task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from tasks.store.books import Books
+from tasks.store.locks import claim_names, release, renew
+from tasks.store.topics import Topic
+
+LEASE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that this owner may work on in this stage, until the lease runs out."""
+
+    task_id: int
+    task_name: str
+    stage: str
+
+    @property
+    def lease(self) -> str:
+        """The lease's name."""
+        return f"{self.stage}/{self.task_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage did to a task, in words; `again` if there is more to do at once."""
+
+    task_id: int
+    message: str
+    n_done: int = 0
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a stage's work on one task is given: the transaction, the task, the actor's name."""
+
+    session: Session
+    task_id: int
+    actor: str
+
+
+Candidates = Callable[[Session, int, Sequence[int] | None], list[tuple[int, str]]]
+"""(session, limit, task ids or None) → (id, name) of tasks that are ready, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage: `candidates` finds what is ready, `act` works on one task.
+
+    Any number of owners on any number of machines may run it: a lease keeps them apart, and
+    the transaction that writes the work renews the lease, so that an owner who lost it (it was
+    taken for dead) writes nothing.
+    """
+
+    name: str
+    topics: tuple[Topic, ...]
+    candidates: Candidates
+    act: Callable[[Act], Outcome]
+    lease_seconds: float = LEASE_SECONDS
+
+    def claim(
+        self, books: Books, owner: str, limit: int, task_ids: Sequence[int] | None = None
+    ) -> list[Claim]:
+        """Lease up to `limit` tasks that are ready for this stage (of these ids, if given)."""
+        with books.read() as session:
+            # Others may hold the oldest: look at a few more than wanted.
+            found = self.candidates(session, limit * 4, task_ids)
+        claims = [Claim(task_id, name, self.name) for task_id, name in found]
+        if not claims:
+            return []
+        with books.write() as session:
+            taken = claim_names(
+                session, [c.lease for c in claims[:limit]], owner, self.lease_seconds
+            )
+            missing = limit - len(taken)
+            if missing and len(claims) > limit:
+                more = [c.lease for c in claims[limit:]][:missing]
+                taken |= claim_names(session, more, owner, self.lease_seconds)
+        return [claim for claim in claims if claim.lease in taken]
+
+    def work(self, books: Books, claim: Claim, owner: str) -> Outcome:
+        """One transaction of this stage's work on a claimed task; gives the lease back.
+
+        Raises:
+            LeaseLost: the lease is another's by now; nothing was written.
+        """
+        with books.write() as session:
+            renew(session, [claim.lease], owner, self.lease_seconds)
+            outcome = self.act(Act(session, claim.task_id, f"{self.name}@{owner}"))
+            release(session, [claim.lease], owner)
+        return outcome
+
+    def give_back(self, books: Books, claims: Sequence[Claim], owner: str) -> None:
+        """Release claims that were not worked on."""
+        if claims:
+            with books.write() as session:
+                release(session, [claim.lease for claim in claims], owner)

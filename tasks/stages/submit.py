@@ -1,0 +1,155 @@
+"""Submission: check, store as `registered`, answer. The same key gives the same task."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from culm.core.errors import Conflict, FieldFault, InvalidRequest
+from culm.core.nearest import unknown_name
+from culm.wire.codec import encode
+from culm.wire.task_spec import InputStream, TaskSpec
+from culm.wire.views import TaskAccepted
+from tasks.catalog.own import find_dataset, list_files, matches
+from tasks.lifecycles import TASK as MACHINE
+from tasks.output_names import output_plans
+from tasks.specs import spec_of
+from tasks.statuses import TaskStatus
+from tasks.store.books import Books, wake
+from tasks.store.bulk import insert_rows
+from tasks.store.ids import take_ids
+from tasks.store.moves import database_time
+from tasks.store.tables import QUEUE, SITE, TASK
+from tasks.store.topics import Topic
+from tasks.tables import Sandbox as SandboxRow
+from tasks.tables import StatusHistory, Task, TaskParameters, User
+
+
+def submit(books: Books, spec: TaskSpec, user: str, key: str) -> TaskAccepted:
+    """Store a task for `user`; the same user and key give the task that is there already.
+
+    Raises:
+        InvalidRequest: something that the task names is not there or does not fit, each named.
+        Conflict: the key was used for another task, or the name is a living task's.
+    """
+    spec.check()
+    document = encode(spec)
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    with books.write() as session:
+        known = _known(session, user, key, digest)
+        if known is not None:
+            return known
+        _check_name(session, spec, user)
+        faults = list(faults_of(session, spec, user))
+        if faults:
+            raise InvalidRequest(f"task {spec.name} cannot be run as asked", faults=faults)
+        task_id = take_ids(session, "task", 1)[0]
+        _store(session, task_id, spec, user, key)
+        session.add(TaskParameters(task_id=task_id, document=document, digest=digest))
+        wake(session, Topic.TASK_REGISTERED, Topic.TASK_CHANGED)
+    return TaskAccepted(task_id=task_id, name=spec.name, status=TaskStatus.REGISTERED, created=True)
+
+
+def _known(session: Session, user: str, key: str, digest: str) -> TaskAccepted | None:
+    parameters = TaskParameters.__table__.c  # type: ignore[attr-defined]
+    row = session.connection().execute(
+        select(TASK.c.id, TASK.c.name, TASK.c.status, parameters.digest)
+        .join(TaskParameters.__table__, parameters.task_id == TASK.c.id)  # type: ignore[attr-defined]
+        .where(TASK.c.user_name == user, TASK.c.idempotency_key == key)
+    ).first()  # fmt: skip
+    if row is None:
+        return None
+    if row.digest != digest:
+        raise Conflict(f"idempotency key {key} was used for task {row.id} with other parameters")
+    return TaskAccepted(task_id=row.id, name=row.name, status=row.status, created=False)
+
+
+def _check_name(session: Session, spec: TaskSpec, user: str) -> None:
+    gone = [str(s) for s in (TaskStatus.BROKEN, TaskStatus.ABORTED, TaskStatus.FAILED)]
+    row = session.connection().execute(
+        select(TASK.c.id, TASK.c.status)
+        .where(TASK.c.user_name == user, TASK.c.name == spec.name, TASK.c.status.not_in(gone))
+    ).first()  # fmt: skip
+    if row is not None:
+        raise Conflict(
+            f"task {row.id} ({row.status}) has the name {spec.name} already",
+            hint="choose another --outDS",
+        )
+
+
+def _store(session: Session, task_id: int, spec: TaskSpec, user: str, key: str) -> None:
+    now = database_time(session)
+    if session.get(User, user) is None:
+        session.add(User(name=user, created_at=now))
+    session.add(Task(
+        id=task_id, name=spec.name, user_name=user, idempotency_key=key, priority=spec.priority,
+        parent_task_id=spec.parent_task_id, core_count=spec.core_count, memory_mb=spec.memory_mb,
+        disk_mb=spec.disk_mb, walltime_seconds=spec.walltime_seconds,
+        max_attempts=spec.max_attempts, created_at=now, modified_at=now,
+    ))  # fmt: skip
+    session.flush()
+    insert_rows(
+        session, StatusHistory,
+        ("noun", "entity_id", "event", "from_status", "to_status", "actor", "reason"),
+        [("task", task_id, "submitted", "", str(TaskStatus.REGISTERED), user, "")], now=now,
+    )  # fmt: skip
+
+
+def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFault]:
+    """Everything that a task names and that is not there, or not this user's to use."""
+    yield from _site_faults(session, spec)
+    if spec.sandbox is not None and session.get(SandboxRow, spec.sandbox) is None:
+        yield FieldFault("sandbox", spec.sandbox, "no such sandbox here: upload it first")
+    coming: set[str] = set()
+    if spec.parent_task_id is not None:
+        parent = session.get(Task, spec.parent_task_id)
+        if parent is None or parent.user_name != user:
+            yield FieldFault("parent_task_id", str(spec.parent_task_id), "no such task of yours")
+        else:
+            plans = output_plans(spec_of(session, parent.id))
+            coming = set() if parent.status in MACHINE.final else {p.dataset for p in plans}
+    for number, stream in enumerate(spec.inputs):
+        yield from _stream_faults(session, f"inputs[{number}]", stream, coming)
+
+
+def _site_faults(session: Session, spec: TaskSpec) -> Iterator[FieldFault]:
+    wanted = [("site", spec.site)] if spec.site else []
+    wanted += [("excluded_sites", name) for name in spec.excluded_sites]
+    if not wanted:
+        return
+    rows = session.connection().execute(
+        select(QUEUE.c.name, SITE.c.name).join(SITE, SITE.c.id == QUEUE.c.site_id)
+    )
+    known = {name for row in rows for name in row}
+    for field, name in wanted:
+        if name not in known:
+            yield FieldFault(field, str(name), unknown_name(str(name), known))
+
+
+def _stream_faults(
+    session: Session, where: str, stream: InputStream, coming: set[str]
+) -> Iterator[FieldFault]:
+    datasets = {name.rstrip("/") for name in stream.datasets}
+    if datasets & coming:
+        return
+    empty = True
+    for name in sorted(datasets):
+        found = find_dataset(session, name)
+        if found is None:
+            yield FieldFault(f"{where}.datasets", name, "no such dataset (culm dataset list)")
+        else:
+            files = list_files(session, found.id)
+            if any(matches(f.lfn, stream.match, stream.anti_match) for f in files):
+                empty = False
+            elif found.n_files == 0:
+                yield FieldFault(f"{where}.datasets", name, "has no files")
+                empty = False
+    if empty and datasets and all(find_dataset(session, n) for n in datasets):
+        shown = ",".join(stream.match) or "-" + ",".join(stream.anti_match)
+        yield FieldFault(
+            f"{where}.match", shown, f"matches no file of {', '.join(sorted(datasets))}"
+        )

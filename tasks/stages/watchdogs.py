@@ -1,0 +1,102 @@
+"""Watchdogs: what looks after jobs, pilots and leases while nobody else does.
+
+Each is a plain function over the books that says in words what it did.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlmodel import Session
+
+from culm.wire.error_codes import ServerError
+from tasks.lifecycles import JobEvent
+from tasks.stages.ending import roll_up
+from tasks.stages.service import answering_since
+from tasks.stages.settle import settle_failed, settle_unrun
+from tasks.statuses import JobStatus, PilotStatus
+from tasks.store.books import Books
+from tasks.store.moves import Why, database_time, move_jobs
+from tasks.store.tables import JOB, JOB_LEASED, LOCK, PILOT
+from tasks.tables import Task
+from tasks.tables.columns import db_now
+
+JOBS_A_BATCH = 1000
+_WHY = Why("lost_jobs", "lost heartbeat: its lease ran out")
+
+
+def lost_jobs(books: Books, grace_seconds: float = 60.0) -> str:
+    """Fail jobs whose lease ran out, so that their input runs again.
+
+    A deaf server expires no leases: after an interruption of service pilots get
+    `grace_seconds` to report first.
+    """
+    n_lost = 0
+    while True:
+        with books.write() as session:
+            if not _was_answering(session, grace_seconds):
+                return "the server was not answering: leases wait until pilots could report"
+            rows = session.connection().execute(
+                select(JOB.c.id, JOB.c.task_id, JOB.c.status)
+                .where(JOB_LEASED, JOB.c.lease_expires_at < db_now())
+                .order_by(JOB.c.lease_expires_at).limit(JOBS_A_BATCH)
+            ).all()  # fmt: skip
+            _lose(session, rows)
+        n_lost += len(rows)
+        if len(rows) < JOBS_A_BATCH:
+            return f"{n_lost} jobs lost"
+
+
+def _was_answering(session: Session, grace_seconds: float) -> bool:
+    since = answering_since(session)
+    if since is None:
+        return False
+    return database_time(session) >= since + timedelta(seconds=grace_seconds)
+
+
+def _lose(session: Session, rows: Sequence[Any]) -> None:
+    by_task: dict[int, dict[int, str]] = defaultdict(dict)
+    for job_id, task_id, status in rows:
+        by_task[task_id][job_id] = status
+    for task_id, jobs in by_task.items():
+        task = session.get_one(Task, task_id)
+        moved = move_jobs(
+            session,
+            jobs,
+            JobEvent.LEASE_EXPIRED,
+            _WHY,
+            server_error_code=int(ServerError.LOST_HEARTBEAT),
+            server_error_diag=_WHY.reason,
+        )
+        unrun = [i for i in moved if jobs[i] == JobStatus.SENT]
+        settle_unrun(session, task, unrun)
+        settle_failed(session, task, dict.fromkeys(set(moved) - set(unrun), False))
+        roll_up(session, task_id, _WHY)
+
+
+def gone_pilots(books: Books, silent_seconds: float = 900.0) -> str:
+    """Sign off pilots that were not heard from and have no job."""
+    at_work = select(JOB.c.pilot_id).where(JOB_LEASED)
+    with books.write() as session:
+        moved = session.connection().execute(
+            update(PILOT)
+            .where(PILOT.c.status == str(PilotStatus.ACTIVE),
+                   PILOT.c.last_heard_at < db_now(-silent_seconds), PILOT.c.id.not_in(at_work))
+            .values(status=str(PilotStatus.GONE))
+        ).rowcount  # fmt: skip
+    return f"{moved} pilots gone"
+
+
+def clean_up(books: Books, keep_seconds: float = 3600.0) -> str:
+    """Remove leases that ran out long ago (their owners are dead)."""
+    with books.write() as session:
+        moved = (
+            session.connection()
+            .execute(delete(LOCK).where(LOCK.c.expires_at < db_now(-keep_seconds)))
+            .rowcount
+        )
+    return f"{moved} old leases removed"

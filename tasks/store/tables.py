@@ -1,0 +1,37 @@
+"""The Core tables behind the models, for bulk statements."""
+
+from __future__ import annotations
+
+from sqlalchemy import Table, text
+from sqlmodel import SQLModel
+
+from tasks import tables
+from tasks.tables.job import FINAL as FINAL_JOB
+
+
+def core(model: type[SQLModel]) -> Table:
+    """The Core table of a model."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+TASK = core(tables.Task)
+DATASET = core(tables.Dataset)
+FILE = core(tables.File)
+JOB = core(tables.Job)
+JOB_FILE = core(tables.JobFile)
+PILOT = core(tables.Pilot)
+QUEUE = core(tables.Queue)
+SITE = core(tables.Site)
+ENDPOINT = core(tables.StorageEndpoint)
+QUEUE_STORAGE = core(tables.QueueStorage)
+CATALOG_DATASET = core(tables.CatalogDataset)
+CATALOG_FILE = core(tables.CatalogFile)
+REPLICA = core(tables.Replica)
+LOCK = core(tables.Lock)
+
+# The very words of the partial indexes: with bound values SQLite would not use them.
+JOB_ALIVE = text(f"job.status NOT IN {FINAL_JOB}")
+JOB_WAITING = text("job.status = 'activated'")
+JOB_TO_SETTLE = text("job.status = 'holding'")
+JOB_LEASED = text("job.lease_expires_at IS NOT NULL")
