@@ -1,0 +1,1 @@
+"""Commands that work on the database itself: `culm db` and `culm audit`."""
