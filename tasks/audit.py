@@ -77,7 +77,7 @@ def _known_status(noun: str, machine: Machine) -> Check:
 
     def check(session: Session) -> Iterator[Finding]:
         rows: Any = session.connection().execute(
-            text(f"SELECT status, MIN(id) FROM {noun} GROUP BY status")  # noqa: S608 - our own nouns
+            text(f"SELECT status, MIN(id) FROM {noun} GROUP BY status")
         )
         for status, entity_id in rows:
             if status not in statuses:

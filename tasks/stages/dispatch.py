@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlmodel import Session, col
 from sqlmodel import select as model_select
 
@@ -16,8 +18,8 @@ from culm.wire.job_spec import JobSpec, PilotSpec, WorkAnswer, WorkRequest
 from tasks.lifecycles import FileEvent, JobEvent
 from tasks.queues import QueueSettings, queue_settings
 from tasks.stages.job_specs import job_specs
-from tasks.statuses import PilotStatus, QueueStatus
-from tasks.store.bulk import id_in
+from tasks.statuses import JobStatus, PilotStatus, QueueStatus
+from tasks.store.bulk import id_in, text_in
 from tasks.store.ids import take_ids
 from tasks.store.moves import Why, database_time, move_files, move_jobs
 from tasks.store.tables import FILE, JOB, JOB_FILE, JOB_LEASED, JOB_WAITING, PILOT
@@ -60,16 +62,17 @@ def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> l
     """
     pilots = _pilots(session, [pilot_id for pilot_id, _ in requests])
     repeated = _repeated(session, requests)
-    claimed: dict[int, list[int]] = {}
+    claimed = dict(repeated)
     sign_off_at: set[int] = set()
+    groups: dict[Any, list[int]] = defaultdict(list)
     for place, (pilot_id, request) in enumerate(requests):
         here = pilots.get(pilot_id)
-        if here is None or here[1].status in (QueueStatus.OFFLINE,):
+        if here is None or here[1].status == QueueStatus.OFFLINE:
             sign_off_at.add(place)
-        elif place in repeated:
-            claimed[place] = repeated[place]
-        elif here[1].status in (QueueStatus.ONLINE, QueueStatus.TEST, QueueStatus.BROKEROFF):
-            claimed[place] = _claim(session, here[0], here[1], request)
+        elif place not in repeated and here[1].status != QueueStatus.PAUSED:
+            groups[here[1].id, _room(request)].append(place)
+    for (queue_id, room), places in groups.items():
+        claimed |= _claim(session, queue_id, room, [(i, *requests[i]) for i in places], pilots)
     specs = _specs(session, claimed, pilots, requests)
     return [
         WorkAnswer(
@@ -96,9 +99,12 @@ def _repeated(
     session: Session, requests: Sequence[tuple[int, WorkRequest]]
 ) -> dict[int, list[int]]:
     rows = session.connection().execute(
-        select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id)
-        .where(JOB_LEASED, id_in(JOB.c.pilot_id, {p for p, _ in requests}, session))
-    )  # fmt: skip
+        select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id).where(
+            JOB_LEASED,
+            id_in(JOB.c.pilot_id, {pilot for pilot, _ in requests}, session),
+            text_in(JOB.c.request_key, {request.request_key for _, request in requests}, session),
+        )
+    )
     before: dict[tuple[int, str], list[int]] = defaultdict(list)
     for pilot_id, key, job_id in rows:
         before[pilot_id, key].append(job_id)
@@ -109,29 +115,72 @@ def _repeated(
     }
 
 
-def _claim(session: Session, pilot: Pilot, queue: Queue, request: WorkRequest) -> list[int]:
-    """Claim jobs of the highest priority, each of which fits in what the pilot has free."""
-    fitting = session.connection().execute(_waiting(queue, request)).scalars().all()
-    settings = queue_settings(queue.settings, queue.name)
-    return move_jobs(
-        session, fitting, JobEvent.DISPATCHED, Why(f"pilot {pilot.id}"),
-        pilot_id=pilot.id, request_key=request.request_key, node=pilot.host,
-        lease_expires_at=db_now(settings.lease_seconds),
-    )  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a pilot has free for a job."""
+
+    core_count: int
+    memory_mb: int
+    disk_mb: int
+    minutes_left: float | None
 
 
-def _waiting(queue: Queue, request: WorkRequest) -> Any:
+def _room(request: WorkRequest) -> Room:
+    return Room(request.core_count, request.memory_mb, request.disk_mb, request.minutes_left)
+
+
+def _claim(
+    session: Session,
+    queue_id: int,
+    room: Room,
+    asked: Sequence[tuple[int, int, WorkRequest]],
+    pilots: dict[int, tuple[Pilot, Queue]],
+) -> dict[int, list[int]]:
+    """Claim jobs for requests of the same queue and room, given as (place, pilot id, request).
+
+    One look for all of them; the jobs of the highest priority go to who asked first.
+    """
+    wanted = sum(request.n_jobs for _, _, request in asked)
+    found = iter(session.connection().execute(_waiting(queue_id, room, wanted)).scalars().all())
+    given = {place: list(islice(found, request.n_jobs)) for place, _, request in asked}
+    queue = pilots[asked[0][1]][1]
+    lease = queue_settings(queue.settings, queue.name).lease_seconds
+    rows = [
+        {"job": job_id, "pilot": pilot_id, "key": request.request_key,
+         "host": pilots[pilot_id][0].host}
+        for place, pilot_id, request in asked for job_id in given[place]
+    ]  # fmt: skip
+    if rows:
+        session.connection().execute(_BIND, rows)
+        ids = [row["job"] for row in rows]
+        # The fence: only jobs that were still waiting move, and only those are handed out.
+        moved = set(
+            move_jobs(
+                session, ids, JobEvent.DISPATCHED, Why("dispatch"), lease_expires_at=db_now(lease)
+            )
+        )
+        given = {place: [i for i in ids if i in moved] for place, ids in given.items()}
+    return given
+
+
+_BIND = (
+    update(JOB)
+    .where(JOB.c.id == bindparam("job"), JOB.c.status == str(JobStatus.ACTIVATED))
+    .values(pilot_id=bindparam("pilot"), request_key=bindparam("key"), node=bindparam("host"))
+)
+
+
+def _waiting(queue_id: int, room: Room, wanted: int) -> Any:
     fits: list[ColumnElement[bool]] = [
-        JOB.c.core_count <= request.core_count,
-        JOB.c.memory_mb <= request.memory_mb,
-        JOB.c.disk_mb <= request.disk_mb,
+        JOB.c.core_count <= room.core_count,
+        JOB.c.memory_mb <= room.memory_mb,
+        JOB.c.disk_mb <= room.disk_mb,
     ]
-    if request.minutes_left is not None:
-        fits.append(JOB.c.walltime_seconds <= request.minutes_left * 60)
+    if room.minutes_left is not None:
+        fits.append(JOB.c.walltime_seconds <= room.minutes_left * 60)
     return (
-        select(JOB.c.id)
-        .where(JOB_WAITING, JOB.c.queue_id == queue.id, *fits)
-        .order_by(JOB.c.priority.desc(), JOB.c.id).limit(request.n_jobs)
+        select(JOB.c.id).where(JOB_WAITING, JOB.c.queue_id == queue_id, *fits)
+        .order_by(JOB.c.priority.desc(), JOB.c.id).limit(wanted)
         .with_for_update(skip_locked=True)
     )  # fmt: skip
 

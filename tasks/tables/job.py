@@ -32,7 +32,7 @@ class Job(SQLModel, table=True):
         _partial("job_active", "task_id", "status", where=f"status NOT IN {FINAL}"),
         _partial("job_to_settle", "task_id", "id", where="status = 'holding'"),
         _partial("job_leased", "lease_expires_at", where="lease_expires_at IS NOT NULL"),
-        _partial("job_of_pilot", "pilot_id", where="lease_expires_at IS NOT NULL"),
+        _partial("job_of_pilot", "pilot_id", "request_key", where="lease_expires_at IS NOT NULL"),
         Index("job_of_task", "task_id", "id"),
     )  # fmt: skip
 

@@ -165,7 +165,7 @@ def upgrade() -> None:
     op.create_index(
         "job_of_pilot",
         "job",
-        ["pilot_id"],
+        ["pilot_id", "request_key"],
         unique=False,
         sqlite_where=sa.text("lease_expires_at IS NOT NULL"),
         postgresql_where=sa.text("lease_expires_at IS NOT NULL"),
