@@ -1,0 +1,1 @@
+"""Tools of the house: checks, and pages printed from the code."""
