@@ -27,9 +27,9 @@ from server.identity.keys import KeyRing
 from server.identity.revocations import RELOAD_SECONDS, Revocations
 from server.identity.tokens import TokenChecker
 from server.metrics import Metrics
+from server.nouns import NOUNS
 from server.openapi import openapi_document
 from server.parts import Parts
-from server.routes import NOUNS
 from server.sandboxes import SandboxStore
 from server.storage import drop_old_drafts
 from server.waiting import Waiters

@@ -69,6 +69,15 @@ def revoke(
     typer.echo(f"taken back: {user or token_id}", err=True)
 
 
+@app.command()
+def init() -> None:
+    """Make the signing key and this machine's tokens, as the server's first start does."""
+    from server.first_start import prepare_identity
+
+    for path in prepare_identity(load_settings()).values():
+        typer.echo(str(path))
+
+
 @app.command("new-key")
 def new_key() -> None:
     """Make a new signing key. Tokens of older keys stay good until their files are removed."""

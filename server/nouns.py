@@ -1,0 +1,20 @@
+"""All nouns of the API."""
+
+from server.routes.audit import audit
+from server.routes.datasets import datasets
+from server.routes.files import files
+from server.routes.health import health
+from server.routes.jobs import jobs
+from server.routes.metrics import metrics
+from server.routes.pilots import pilots
+from server.routes.queues import queues
+from server.routes.sandboxes import sandboxes
+from server.routes.storage import storage
+from server.routes.tasks import tasks
+from server.routes.whoami import whoami
+
+NOUNS = (
+    tasks, jobs, datasets, files, sandboxes, queues, pilots,
+    storage, whoami, audit, metrics, health,
+)  # fmt: skip
+"""All nouns, in the order of the documentation."""
