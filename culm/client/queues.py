@@ -8,7 +8,15 @@ from typing import Any
 from culm.client.calls import Calls
 from culm.client.reading import read
 from culm.client.transport import Call, path_of
-from culm.wire.views import PilotList, PilotView, QueueList, QueueView
+from culm.core.errors import NotFound
+from culm.wire.views import (
+    PilotList,
+    PilotView,
+    QueueChange,
+    QueueList,
+    QueueView,
+    StatusChange,
+)
 
 
 class QueueCalls(Calls):
@@ -25,16 +33,26 @@ class QueueCalls(Calls):
     def set_queue(
         self, name: str, site: str | None = None, settings: Mapping[str, Any] | None = None
     ) -> QueueView:
-        """The queue with this site and these settings, made if it was not there (admin)."""
-        message: dict[str, Any] = {"settings": dict(settings or {})}
-        if site is not None:
-            message["site"] = site
-        call = Call(method="PUT", path=path_of("queues", name), message=message)
+        """The queue with these settings changed, made if it was not there (admin).
+
+        Settings that are not named stay; one that is set to None goes back to its default. A new
+        queue's site bears its name, unless another is given.
+        """
+        try:
+            present = self.queue(name)
+        except NotFound:
+            present = None
+        kept = dict(present.settings) if present else {}
+        merged = {
+            key: value for key, value in (kept | dict(settings or {})).items() if value is not None
+        }
+        change = QueueChange(site=site or (present.site if present else name), settings=merged)
+        call = Call(method="PUT", path=path_of("queues", name), message=change)
         return read(QueueView, self.transport.json(call))
 
     def set_queue_status(self, name: str, status: str) -> QueueView:
         """The queue after its status was set: online, offline, test, brokeroff, paused (admin)."""
-        return self._post(QueueView, {"status": status}, "queues", name, "status")
+        return self._post(QueueView, StatusChange(status=status), "queues", name, "status")
 
     def pilots(self) -> tuple[PilotView, ...]:
         """The pilots that signed on, newest first."""

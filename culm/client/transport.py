@@ -90,10 +90,10 @@ class Transport:
             raise self._no_culm(response) from error
 
     def exists(self, path: str) -> bool:
-        """Whether the server has this (a HEAD request)."""
+        """Whether the server has this for us (a HEAD request)."""
         try:
             self._patiently(Call(method="HEAD", path=path), self._send)
-        except errors.NotFound:
+        except (errors.NotFound, errors.NotAllowed):
             return False
         return True
 

@@ -1,0 +1,302 @@
+"""A small real HTTP server that speaks the contract of the client's side, from memory."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from culm.core.errors import (
+    Conflict,
+    CulmError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    WrongStatus,
+)
+from culm.wire.codec import decode, encode
+from culm.wire.task_spec import TaskSpec
+from culm.wire.views import CommandAnswer, FileView, History, HistoryEntry, TaskView
+
+NOW = "2026-01-02T03:04:05Z"
+
+
+def token_of(user: str, *roles: str) -> str:
+    """Something that reads like a token; nobody checks its signature here."""
+
+    def part(value: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    return f"{part({'alg': 'none'})}.{part({'sub': user, 'roles': list(roles or ['user'])})}.x"
+
+
+@dataclass
+class World:
+    """What the server holds. Tests read and change it."""
+
+    tasks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    jobs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    specs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
+    sandboxes: dict[str, bytes] = field(default_factory=dict)
+    datasets: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    queues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    commands: list[tuple[int, str]] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    """What each further long poll of a task does to it."""
+    spoil: list[str] = field(default_factory=list)
+    """What goes wrong with the next requests: 503, cut, flip, hang up."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Members that a newer server would add to a task."""
+
+    def a_task(self, task_id: int, **changes: Any) -> dict[str, Any]:
+        view = TaskView(
+            task_id=task_id, name=f"user.alice.t{task_id}", user="alice", status="running",
+            final=False, reason="", version=1, created_at=NOW, modified_at=NOW, n_files=4,
+        )  # fmt: skip
+        self.tasks[task_id] = encode(view) | changes
+        return self.tasks[task_id]
+
+    def a_job(self, job_id: int, task_id: int, **changes: Any) -> None:
+        self.jobs[job_id] = {
+            "job_id": job_id, "task_id": task_id, "attempt_nr": 1, "status": "finished",
+            "final": True, "queue": "LOCAL", "created_at": NOW, "modified_at": NOW,
+        } | changes  # fmt: skip
+
+    def file_view(self, name: str, lfn: str) -> dict[str, Any]:
+        body = self.datasets[name][lfn]
+        adler32 = f"{zlib.adler32(body):08x}"
+        return encode(FileView(lfn=lfn, size_bytes=len(body), adler32=adler32, urls=()))
+
+    def dataset_view(self, name: str) -> dict[str, Any]:
+        files = self.datasets[name]
+        return {"name": name, "owner": "alice", "open": True, "n_files": len(files),
+                "size_bytes": sum(map(len, files.values())), "created_at": NOW}  # fmt: skip
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers from the world of its server."""
+
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def world(self) -> World:
+        return self.server.world  # type: ignore[attr-defined]
+
+    def handle_any(self) -> None:
+        parts = urlsplit(self.path)
+        self.query = dict(parse_qsl(parts.query))
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.world.requests.append((self.command, self.path))
+        spoiled = self.world.spoil.pop(0) if self.world.spoil else ""
+        if spoiled == "hang up":
+            self.close_connection = True
+            return
+        if spoiled == "503":
+            self.send(503, b'{"detail": "starting"}', "application/problem+json")
+            return
+        self.flip, self.cut = spoiled == "flip", spoiled == "cut"
+        try:
+            self.route([unquote(part) for part in parts.path.split("/")[2:]])
+        except CulmError as error:
+            body = json.dumps(error.as_problem()).encode()
+            self.send(error.http_status, body, "application/problem+json")
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def send(self, status: int, body: bytes, kind: str = "application/json", **extra: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in extra.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body[: len(body) // 2] if self.cut_now() else body)
+
+    def cut_now(self) -> bool:
+        cut = getattr(self, "cut", False)
+        if cut:
+            self.close_connection = True
+        return cut
+
+    def value(self, value: Any, status: int = 200) -> None:
+        self.send(status, json.dumps(encode(value)).encode())
+
+    def user(self) -> str:
+        _, _, token = self.headers.get("Authorization", "").partition(" ")
+        if not token:
+            raise NotAuthenticated("no token")
+        padded = token.split(".")[1] + "=="
+        return str(json.loads(base64.urlsafe_b64decode(padded))["sub"])
+
+    def route(self, words: list[str]) -> None:
+        if words == ["health"]:
+            self.value({"status": "ok"})
+            return
+        self.user()
+        handler: Callable[..., None] = getattr(self, f"on_{words[0]}")
+        handler(*words[1:])
+
+    def on_whoami(self) -> None:
+        self.value({"user": self.user(), "roles": ["user"], "expires_at": NOW})
+
+    def on_ready(self) -> None:
+        self.value({"status": "ready", "checks": {}})
+
+    def on_tasks(self, task_id: str = "", what: str = "") -> None:
+        if not task_id:
+            self.submit() if self.command == "POST" else self.list_tasks()
+            return
+        task = self.world.tasks.get(int(task_id))
+        if task is None:
+            raise NotFound(f"task {task_id}: no such task")
+        if what == "commands":
+            self.take_command(task)
+        elif what == "jobs":
+            found = [j for j in self.world.jobs.values() if j["task_id"] == int(task_id)]
+            self.value({"jobs": found})
+        elif what == "history":
+            entry = HistoryEntry(at=NOW, event="X", from_status="a", to_status="b", actor="alice",
+                                 reason="because \x1b[31mred")  # fmt: skip
+            self.value(History(entries=(entry,)))
+        elif what == "decision":
+            ranking = [{"queue": "A", "weight": 2}]
+            rejections = [{"queue": "B", "rule": "memory"}]
+            self.value({"task_id": int(task_id), "at": NOW} | {
+                "ranking": ranking, "rejections": rejections,
+            })  # fmt: skip
+        elif what == "parameters":
+            self.value(self.world.specs[int(task_id)])
+        else:
+            if self.query.get("seen") == str(task["version"]) and self.world.steps:
+                task.update(self.world.steps.pop(0), version=task["version"] + 1)
+            elif "wait" in self.query and "seen" in self.query:
+                time.sleep(min(float(self.query["wait"]), 0.3))
+            self.value(task | self.world.extra)
+
+    def submit(self) -> None:
+        key = self.headers["Idempotency-Key"]
+        spec = decode(TaskSpec, json.loads(self.body)).check()
+        known = key in self.world.keys
+        task_id = self.world.keys.setdefault(key, 10_000_001 + len(self.world.keys))
+        if not known:
+            self.world.a_task(task_id, name=spec.name)
+            self.world.specs[task_id] = json.loads(self.body)
+        self.value({"task_id": task_id, "name": spec.name, "status": "registered",
+                    "created": not known}, 200 if known else 201)  # fmt: skip
+
+    def list_tasks(self) -> None:
+        before = int(self.query.get("before", 2**62))
+        newest = sorted((t for t in self.world.tasks if t < before), reverse=True)
+        page = newest[: int(self.query["limit"])]
+        more = {"next": page[-1]} if len(newest) > len(page) else {}
+        self.value({"tasks": [self.world.tasks[t] for t in page], **more})
+
+    def take_command(self, task: dict[str, Any]) -> None:
+        command = json.loads(self.body)["command"]
+        if task["user"] != self.user():
+            raise NotAllowed(f"task {task['task_id']} is not yours")
+        if task["final"]:
+            raise WrongStatus(f"task {task['task_id']} is {task['status']}")
+        self.world.commands.append((task["task_id"], command))
+        self.value(CommandAnswer(task_id=task["task_id"], code=0, message=f"{command} accepted"))
+
+    def on_jobs(self, job_id: str, what: str = "") -> None:
+        job = self.world.jobs.get(int(job_id))
+        if job is None:
+            raise NotFound(f"job {job_id}: no such job")
+        if what == "commands":
+            self.value({"task_id": job["task_id"], "code": 0, "message": "killed"})
+        elif what == "history":
+            self.value({"entries": []})
+        else:
+            self.value(job)
+
+    def on_sandboxes(self, digest: str) -> None:
+        if self.command == "PUT":
+            created = digest not in self.world.sandboxes
+            self.world.sandboxes[digest] = self.body
+            self.send(201 if created else 200, b"")
+        elif digest in self.world.sandboxes:
+            self.send(200, b"")
+        else:
+            raise NotFound("no such sandbox")
+
+    def on_datasets(self, name: str = "", files: str = "", lfn: str = "") -> None:
+        if self.command == "POST":
+            message = json.loads(self.body)
+            there = self.world.datasets.setdefault(message["name"], {})
+            there.update({f["lfn"]: b"x" * f["size_bytes"] for f in message.get("files", ())})
+            self.value(self.world.dataset_view(message["name"]), 201)
+        elif not name:
+            names = sorted(self.world.datasets)
+            self.value({"datasets": [self.world.dataset_view(each) for each in names]})
+        elif name not in self.world.datasets:
+            raise NotFound(f"dataset {name}: no such dataset")
+        elif not files:
+            self.value(self.world.dataset_view(name))
+        elif not lfn:
+            lfns = sorted(self.world.datasets[name])
+            self.value({"files": [self.world.file_view(name, each) for each in lfns]})
+        elif self.command == "PUT":
+            self.take_file(name, lfn)
+        else:
+            self.give_file(name, lfn)
+
+    def take_file(self, name: str, lfn: str) -> None:
+        there = self.world.datasets[name].get(lfn)
+        if there is not None and there != self.body:
+            raise Conflict(f"{lfn} is there with other bytes")
+        self.world.datasets[name][lfn] = self.body
+        view = self.world.file_view(name, lfn)
+        if view["adler32"] != self.headers["X-Adler32"]:
+            raise CulmError("the client's checksum is wrong")
+        self.value(view | ({"adler32": "00000000"} if self.flip else {}), 201)
+
+    def give_file(self, name: str, lfn: str) -> None:
+        body = self.world.datasets[name].get(lfn)
+        if body is None:
+            raise NotFound(f"{lfn}: no such file")
+        shown = bytes([body[0] ^ 1]) + body[1:] if self.flip else body
+        adler32 = self.world.file_view(name, lfn)["adler32"]
+        self.send(200, shown, "application/octet-stream", X_Adler32=adler32)
+
+    def on_queues(self, name: str = "", what: str = "") -> None:
+        queues = self.world.queues
+        if self.command == "PUT":
+            queues[name] = {"name": name, "status": "online"} | json.loads(self.body)
+        elif what:
+            queues[name]["status"] = json.loads(self.body)["status"]
+        elif name and name not in queues:
+            raise NotFound(f"queue {name}: no such queue")
+        self.value(queues[name] if name else {"queues": list(queues.values())})
+
+    def on_pilots(self) -> None:
+        self.value({"pilots": []})
+
+
+@contextmanager
+def culm_server() -> Iterator[tuple[str, World]]:
+    """The URL of a server that runs for the length of a test, and its world."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    world = server.world = World()  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", world
+    finally:
+        server.shutdown()
+        server.server_close()
