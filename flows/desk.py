@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 PATIENCE_LOOKS = 3
-START_SECONDS = 15.0
-"""A flow run starts in a quarter of a second; at daemon start nine of them start at once."""
+START_SECONDS = 20.0
+"""A flow run starts in a quarter of a second, and in some more where Prefect's server answers
+503 (its SQLite was locked): its client tries again after 2, 4, 8 s."""
 
 Body = Callable[[Recorder], Awaitable[Tally]]
 """A shift, given its recorder."""
@@ -57,6 +58,8 @@ class Desk:
         self._distrust = Backoff(first_seconds=30.0, longest_seconds=600.0)
         self._trust_again_at = 0.0
         self._lingering: set[asyncio.Task[None]] = set()
+        # Flow runs start one after the other: several at once lock each other out in SQLite.
+        self._opening = asyncio.Lock()
 
     async def look(self) -> bool:
         """Whether shifts are recorded from now on. Warns once when it changes."""
@@ -103,11 +106,12 @@ class Desk:
     ) -> Tally | None:
         recorder = await engine.recorder()
         once: Once[Tally] = Once(lambda: body(recorder))
-        run = asyncio.create_task(engine.run(name, title, once))
-        self._linger(run)
-        start = asyncio.create_task(once.started.wait())
-        await asyncio.wait({run, start}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        start.cancel()
+        async with self._opening:
+            if not self.recording:
+                return None
+            run = asyncio.create_task(engine.run(name, title, once))
+            self._linger(run)
+            await _first_of(run, once.started)
         if once.revoke():
             self._lose_trust(run)
             return None
@@ -143,3 +147,10 @@ class Desk:
         self.recording, self._told = recording, True
         if changed:
             self.on_change()
+
+
+async def _first_of(run: asyncio.Task[None], started: asyncio.Event) -> None:
+    """Until the run has begun its work or has ended without, but not for ever."""
+    start = asyncio.create_task(started.wait())
+    await asyncio.wait({run, start}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    start.cancel()

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from culm.core.settings import Settings
 
-OUR_LOGGERS = "culm,tasks,flows,broker,cwl"
-
 
 def prefect_environment(settings: Settings) -> Mapping[str, str]:
     """The variables for every process of ours that talks to Prefect, its server included."""
@@ -19,15 +17,12 @@ def prefect_environment(settings: Settings) -> Mapping[str, str]:
         "PREFECT_API_URL": settings.prefect_api_url,
         # Never start a server of its own behind our back: one that is down is said to be down.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-        # Its defaults (five attempts, a minute each) would hold a shift's end for minutes.
-        "PREFECT_CLIENT_MAX_RETRIES": "2",
+        # Its defaults (five attempts, a minute each) would hold the end of a process for minutes.
+        "PREFECT_CLIENT_MAX_RETRIES": "3",
         "PREFECT_API_REQUEST_TIMEOUT": "10",
         # While its server is away, pictures may be dropped; memory may not grow without end.
         "PREFECT_EVENTS_WORKER_MAX_QUEUE_SIZE": "20000",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-        # What our own code logs in a run is shown with that run; outside of one it is not sent.
-        "PREFECT_LOGGING_EXTRA_LOGGERS": OUR_LOGGERS,
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     }
 

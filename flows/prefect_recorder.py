@@ -10,6 +10,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.once import Once
+from flows.prefect_logs import attach
 from flows.recorder import Work
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ def _task_of(kind: str) -> Task[[str, Once[Any]], Any]:
 
 class PrefectRecorder:
     """Records inside the flow run that is on in the caller's context."""
+
+    def __init__(self) -> None:
+        attach()
 
     async def record(self, kind: str, title: str, work: Work[T]) -> T:
         """The result of `work`, run inside a Prefect task run of this name.

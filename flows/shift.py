@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -48,14 +49,20 @@ class Tally:
 
 @dataclass(slots=True)
 class Shift(Generic[P]):
-    """One agent at work. `over` ends it after the batch in hand; it also ends every wait."""
+    """One agent at work. `over` ends it after the pieces in hand; it also ends every wait.
+
+    With `relief`, a shift whose hours are over calls it once and works on until `over`: the
+    next one takes seconds to begin in Prefect, and nobody should wait for that.
+    """
 
     agent: Agent[P]
     recorder: Recorder
     slots: asyncio.Semaphore
     hours: Hours = field(default_factory=Hours)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    relief: Callable[[], None] | None = None
     tally: Tally = field(default_factory=Tally)
+    _relief_called: bool = False
 
     async def run(self, in_hand: Sequence[P] = ()) -> Tally:
         """What was done when the shift ended. Failures of single pieces do not end it."""
@@ -65,7 +72,7 @@ class Shift(Generic[P]):
             if batch:
                 await self._work_on(batch)
             elif not self.over.is_set():
-                await self._pause(self.agent.wait(max(0.0, end - time.monotonic())))
+                await self._pause(self.agent.wait(self._longest_wait(end)))
             if self._is_over(end):
                 break
             batch = await self._take()
@@ -73,7 +80,15 @@ class Shift(Generic[P]):
 
     def _is_over(self, end: float) -> bool:
         done = self.tally.batches >= self.hours.batches or time.monotonic() >= end
+        if done and self.relief is not None:
+            if not self._relief_called:
+                self._relief_called = True
+                self.relief()
+            return self.over.is_set()
         return done or self.over.is_set()
+
+    def _longest_wait(self, end: float) -> float:
+        return math.inf if self._relief_called else max(0.0, end - time.monotonic())
 
     async def _take(self) -> Sequence[P]:
         trouble = 0

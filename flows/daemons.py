@@ -1,0 +1,71 @@
+"""Every row of the table as a Prefect flow, and the flow that is the watchdogs' shift.
+
+Inside `culm daemon` a run of a row is a task run of the watchdogs' shift, not a flow run: at one
+every ten seconds, flow runs would cost more than the work. A worker starts these flows instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from prefect import Flow, flow
+
+from flows.duty import DUTY
+from flows.prefect_recorder import PrefectRecorder
+from flows.roster import NAME
+from flows.run_names import stage_run_name
+from flows.table import ROWS, Row
+from flows.turns import run_row
+from flows.workplace import our_workplace
+
+NOTHING = "nothing to do, or another machine's turn"
+
+
+@flow(name=NAME, flow_run_name=stage_run_name, persist_result=False)
+async def watchdogs() -> None:
+    """A shift of the daemon's watchdogs; each run of a row is a task run in it."""
+    duty = DUTY.get()
+    if duty is None:
+        raise RuntimeError("the watchdogs' shifts are held by `culm daemon`; run a row instead")
+    await duty.body()
+
+
+async def run(row: Row, for_seconds: float) -> str:
+    """Run a row once, or every period for so long; gives the last line about what it did."""
+    place, recorder = our_workplace(), PrefectRecorder()
+    end = time.monotonic() + for_seconds
+
+    async def work() -> str:
+        return await asyncio.to_thread(run_row, row, place.books, place.owner)
+
+    words = await recorder.record(row.name, row.name, work)
+    while time.monotonic() + row.period_seconds < end:
+        await asyncio.sleep(row.period_seconds)
+        words = await recorder.record(row.name, row.name, work) or words
+    return words or NOTHING
+
+
+def _flow_of(row: Row) -> Flow[..., Any]:
+    @flow(
+        name=row.name,
+        description=row.words,
+        flow_run_name=stage_run_name,
+        persist_result=False,
+    )
+    async def run_the_row(for_seconds: float = 0.0) -> str:
+        return await run(row, for_seconds)
+
+    return run_the_row
+
+
+lost_jobs = _flow_of(ROWS["lost_jobs"])
+gone_pilots = _flow_of(ROWS["gone_pilots"])
+clean_up = _flow_of(ROWS["clean_up"])
+clean_flow_runs = _flow_of(ROWS["clean_flow_runs"])
+end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
+
+DAEMON_FLOWS = {
+    each.name: each for each in (lost_jobs, gone_pilots, clean_up, clean_flow_runs, end_lost_shifts)
+}

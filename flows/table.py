@@ -1,0 +1,76 @@
+"""The one table of daemon flows: what runs by the clock, how often, and where at once.
+
+`culm daemon` starts the rows by APScheduler; `prefect.yaml`, made from this table, starts the
+same ones by Prefect's schedules. Whichever does, the period counts over all machines.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One function that runs by the clock.
+
+    `words` say what it is for. The function takes the books and `arguments`, and gives one line
+    about what it did, empty if there was nothing to do. `sync`: one machine at a time, and one
+    run a period over all of them; otherwise each daemon runs it for itself. `loop`: called again
+    at once while it finds something to do, until its period is over.
+    """
+
+    name: str
+    words: str
+    function: str
+    period_seconds: float
+    sync: bool = True
+    loop: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def load(self) -> Callable[..., str]:
+        """The function, imported now."""
+        module, _, name = self.function.partition(":")
+        function: Callable[..., str] = getattr(importlib.import_module(module), name)
+        return function
+
+
+TABLE = (
+    Row(
+        name="lost_jobs",
+        words="Jobs whose pilot is not heard of any more fail, and their input goes back.",
+        function="tasks.stages.watchdogs:lost_jobs",
+        period_seconds=10,
+    ),
+    Row(
+        name="gone_pilots",
+        words="Pilots that were silent for long and have no job are signed off.",
+        function="tasks.stages.watchdogs:gone_pilots",
+        period_seconds=60,
+    ),
+    Row(
+        name="clean_up",
+        words="Leases of owners that died long ago are removed.",
+        function="tasks.stages.watchdogs:clean_up",
+        period_seconds=600,
+    ),
+    Row(
+        name="clean_flow_runs",
+        words="Flow runs of ours that ended days ago are deleted from Prefect's database.",
+        function="flows.cleaning:clean_flow_runs",
+        period_seconds=3600,
+        arguments=MappingProxyType({"keep_days": 7.0}),
+    ),
+    Row(
+        name="end_lost_shifts",
+        words="Shifts whose daemon died are marked so in Prefect: they would run forever there.",
+        function="flows.cleaning:end_lost_shifts",
+        period_seconds=600,
+        arguments=MappingProxyType({"silent_minutes": 60.0}),
+    ),
+)
+
+ROWS = {row.name: row for row in TABLE}
