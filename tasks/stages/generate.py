@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from broker.values import Ranking
 from culm.wire.task_spec import TaskSpec
-from tasks.lifecycles import FileEvent, TaskEvent
-from tasks.output_names import OutputPlan, lfn
+from tasks.lifecycles import TaskEvent
 from tasks.specs import spec_of
 from tasks.splitting import Chunk, InputFile, SplitRule, split
-from tasks.stages.drafts import Draft, Numbers, Predecessor, draft, secondary_slice
+from tasks.stages.drafts import Numbers, Predecessor, draft
 from tasks.stages.ending import is_all_processed
 from tasks.stages.rank_queues import keep_decision, rank_queues
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
-from tasks.statuses import DatasetKind, FileStatus, JobStatus, TaskStatus
+from tasks.stages.write_jobs import write_jobs
+from tasks.statuses import FileStatus, TaskStatus
 from tasks.store.books import wake
-from tasks.store.bulk import id_in, insert_rows
-from tasks.store.ids import take_ids
-from tasks.store.moves import Why, database_time, move_files, move_tasks
+from tasks.store.bulk import id_in
+from tasks.store.moves import Why, move_tasks
 from tasks.store.tables import DATASET, FILE, JOB, TASK
 from tasks.store.topics import Topic
-from tasks.tables import Dataset, File, Job, JobFile, Task
+from tasks.tables import Dataset, Task
 from tasks.tables.columns import db_now
 
 JOBS_A_BATCH = 2000
 FILES_A_BATCH = 20_000
+GUESSED_FILES_PER_JOB = 10
+"""How many files to read for a job whose number of files follows from sizes or events."""
 HINDERED_SECONDS = 3600.0
 """A task that no queue takes is looked at again after an hour, or when a queue changes."""
 WAIT_SECONDS = 60.0
@@ -41,7 +41,7 @@ def _act(act: Act) -> Outcome:
     task = act.session.get_one(Task, act.task_id)
     spec = spec_of(act.session, act.task_id)
     datasets = datasets_of(act.session, act.task_id)
-    chunks, more = _chunks(act, task, spec, datasets)
+    chunks = _chunks(act, task, spec, datasets)
     if not chunks:
         return _nothing_to_do(act, task)
     ranking, queue_ids = rank_queues(act.session, task, spec)
@@ -52,7 +52,7 @@ def _act(act: Act) -> Outcome:
     drafts, numbers = draft(
         chunks, ranking, queue_ids, numbers, _predecessors(act, chunks), _rule(spec, datasets[0])
     )
-    _write(act, task, drafts, datasets)
+    write_jobs(act, task, drafts, datasets)
     act.session.connection().execute(
         update(TASK).where(TASK.c.id == task.id)
         .values(next_serial_nr=numbers.serial_nr, next_sequence_nr=numbers.sequence_nr,
@@ -65,7 +65,7 @@ def _act(act: Act) -> Outcome:
     where = Counter(d.queue_id for d in drafts)
     names = {queue_id: name for name, queue_id in queue_ids.items()}
     shown = ", ".join(f"{count} at {names[queue_id]}" for queue_id, count in where.items())
-    return Outcome(task.id, f"{len(drafts)} jobs: {shown}", n_done=len(drafts), again=more)
+    return Outcome(task.id, f"{len(drafts)} jobs: {shown}", n_done=len(drafts), again=True)
 
 
 def _nothing_to_do(act: Act, task: Task) -> Outcome:
@@ -105,13 +105,12 @@ def _rule(spec: TaskSpec, dataset: Dataset) -> SplitRule:
     )
 
 
-def _chunks(
-    act: Act, task: Task, spec: TaskSpec, datasets: Sequence[Dataset]
-) -> tuple[list[Chunk], bool]:
-    """The next batch of chunks of one primary dataset, and whether there is more to do."""
+def _chunks(act: Act, task: Task, spec: TaskSpec, datasets: Sequence[Dataset]) -> list[Chunk]:
+    """The next batch of chunks, of one primary dataset."""
     for dataset in (d for d in datasets if d.is_primary):
         rule = _rule(spec, dataset)
-        limit = min(FILES_A_BATCH, JOBS_A_BATCH * (rule.n_files_per_job or 10))
+        per_job = rule.n_files_per_job or (GUESSED_FILES_PER_JOB if rule.is_given else 1)
+        limit = min(FILES_A_BATCH, JOBS_A_BATCH * per_job)
         limit = max(limit, rule.n_files_per_job or 1)
         rows = act.session.connection().execute(
             select(FILE.c.id, FILE.c.size_bytes, FILE.c.n_events, FILE.c.start_event, FILE.c.job_id)
@@ -125,8 +124,8 @@ def _chunks(
         if not chunks and cut and not task.input_open:
             chunks = split(files, rule, more_may_come=False)
         if chunks:
-            return chunks[:JOBS_A_BATCH], cut or len(chunks) > JOBS_A_BATCH or len(datasets) > 1
-    return [], False
+            return chunks[:JOBS_A_BATCH]
+    return []
 
 
 def _predecessors(act: Act, chunks: Sequence[Chunk]) -> dict[int, Predecessor]:
@@ -138,120 +137,6 @@ def _predecessors(act: Act, chunks: Sequence[Chunk]) -> dict[int, Predecessor]:
         .where(id_in(JOB.c.id, ids, act.session))
     )  # fmt: skip
     return {row[0]: Predecessor(row[1], row[2], row[3]) for row in rows}
-
-
-def _write(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence[Dataset]) -> None:
-    now = database_time(act.session)
-    job_ids = take_ids(act.session, "job", len(drafts))
-    insert_rows(
-        act.session, Job,
-        ("id", "task_id", "attempt_nr", "retry_of", "status", "queue_id", "share_name",
-         "priority", "core_count", "memory_mb", "disk_mb", "walltime_seconds", "serial_nr",
-         "sequence_nr", "first_event", "max_events", "skip_events"),
-        [(job_id, task.id, d.attempt_nr, d.chunk.retry_of, str(JobStatus.ACTIVATED), d.queue_id,
-          task.share_name, task.priority, task.core_count, task.memory_mb, task.disk_mb,
-          task.walltime_seconds, d.serial_nr, d.sequence_nr, d.first_event, d.max_events,
-          d.skip_events) for job_id, d in zip(job_ids, drafts, strict=True)],
-        now=now,
-    )  # fmt: skip
-    _pick_inputs(act, drafts, job_ids, datasets)
-    _add_secondaries(act, drafts, job_ids, datasets)
-    _add_outputs(act, task, drafts, job_ids, datasets)
-
-
-def _pick_inputs(
-    act: Act, drafts: Sequence[Draft], job_ids: Sequence[int], datasets: Sequence[Dataset]
-) -> None:
-    primary = {d.id: d for d in datasets if d.is_primary}
-    pairs = [
-        (job_id, file.file_id)
-        for job_id, d in zip(job_ids, drafts, strict=True)
-        for file in d.chunk.files
-    ]
-    rows = act.session.connection().execute(
-        select(FILE.c.id, FILE.c.dataset_id)
-        .where(id_in(FILE.c.id, [file_id for _, file_id in pairs], act.session))
-    )  # fmt: skip
-    owner = {row[0]: row[1] for row in rows}
-    insert_rows(
-        act.session, JobFile, ("job_id", "file_id", "dataset_id", "kind"),
-        [(job_id, file_id, owner[file_id], primary[owner[file_id]].kind)
-         for job_id, file_id in pairs],
-    )  # fmt: skip
-    statement = (
-        update(FILE).where(FILE.c.id == bindparam("file"))
-        .values(job_id=bindparam("job"), attempt_nr=FILE.c.attempt_nr + 1)
-    )  # fmt: skip
-    picked = [file_id for _, file_id in pairs]
-    act.session.connection().execute(statement, [{"file": f, "job": j} for j, f in pairs])
-    moved = move_files(act.session, id_in(FILE.c.id, picked, act.session), FileEvent.PICKED)
-    if moved != len(picked):
-        raise RuntimeError(f"task {act.task_id}: {len(picked) - moved} files were not ready")
-    for dataset_id, count in Counter(owner.values()).items():
-        act.session.connection().execute(
-            update(DATASET).where(DATASET.c.id == dataset_id)
-            .values(n_files_used=DATASET.c.n_files_used + count)
-        )  # fmt: skip
-
-
-def _add_secondaries(
-    act: Act, drafts: Sequence[Draft], job_ids: Sequence[int], datasets: Sequence[Dataset]
-) -> None:
-    for dataset in datasets:
-        if dataset.is_primary or dataset.kind != DatasetKind.INPUT:
-            continue
-        files = list(act.session.connection().execute(
-            select(FILE.c.id).where(FILE.c.dataset_id == dataset.id).order_by(FILE.c.id)
-        ).scalars())  # fmt: skip
-        if files:
-            insert_rows(
-                act.session, JobFile, ("job_id", "file_id", "dataset_id", "kind"),
-                ((job_id, file_id, dataset.id, dataset.kind)
-                 for job_id, d in zip(job_ids, drafts, strict=True)
-                 for file_id in secondary_slice(files, dataset.n_files_per_job or 1,
-                                                d.sequence_nr)),
-            )  # fmt: skip
-
-
-def _add_outputs(
-    act: Act,
-    task: Task,
-    drafts: Sequence[Draft],
-    job_ids: Sequence[int],
-    datasets: Sequence[Dataset],
-) -> None:
-    for dataset in datasets:
-        if dataset.kind not in (DatasetKind.OUTPUT, DatasetKind.LOG):
-            continue
-        plan = OutputPlan(dataset.name, dataset.local_name, dataset.kind == DatasetKind.LOG)
-        file_ids = take_ids(act.session, "file", len(drafts))
-        insert_rows(
-            act.session, File, ("id", "dataset_id", "lfn", "status", "job_id"),
-            _output_rows(task, drafts, job_ids, file_ids, dataset.id, plan),
-        )  # fmt: skip
-        insert_rows(
-            act.session, JobFile, ("job_id", "file_id", "dataset_id", "kind"),
-            [(job_id, file_id, dataset.id, dataset.kind)
-             for job_id, file_id in zip(job_ids, file_ids, strict=True)],
-        )  # fmt: skip
-        act.session.connection().execute(
-            update(DATASET).where(DATASET.c.id == dataset.id)
-            .values(n_files=DATASET.c.n_files + len(drafts),
-                    n_files_used=DATASET.c.n_files_used + len(drafts))
-        )  # fmt: skip
-
-
-def _output_rows(
-    task: Task,
-    drafts: Sequence[Draft],
-    job_ids: Sequence[int],
-    file_ids: Sequence[int],
-    dataset_id: int,
-    plan: OutputPlan,
-) -> Iterator[tuple[Any, ...]]:
-    for job_id, file_id, d in zip(job_ids, file_ids, drafts, strict=True):
-        name = lfn(task.name, task.user_name, task.id, d.serial_nr, plan)
-        yield file_id, dataset_id, name, str(FileStatus.DEFINED), job_id
 
 
 def _due() -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import islice
@@ -60,20 +60,23 @@ def insert_rows(
     table: type[SQLModel],
     columns: Sequence[str],
     rows: Iterable[tuple[Any, ...]],
+    *,
     now: datetime | None = None,
+    same: Mapping[str, Any] | None = None,
 ) -> int:
-    """Insert rows given as tuples of `columns`; other columns get the table's defaults.
+    """Insert rows given as tuples of `columns`; gives how many.
 
-    `now` is written to `created_at`, `modified_at` and `at` where the table has them. Values
-    must be what the driver takes (no documents, no datetimes inside the rows). Returns the
-    number of rows.
+    `same` holds the columns that are alike in all rows, `now` is written to `created_at`,
+    `modified_at` and `at` where the table has them, the rest gets the table's defaults. Values
+    must be what the driver takes (no documents, no datetimes inside the rows).
     """
-    extra = {k: v for k, v in _defaults(table).items() if k not in columns}
+    extra = _defaults(table) | dict(same or {})
     if now is not None:
         stamp = to_column(now, session.get_bind().dialect)
         when = stamp.strftime("%Y-%m-%d %H:%M:%S.%f") if _is_sqlite(session) else stamp
         names = set(table.model_fields)
         extra |= {k: when for k in ("created_at", "modified_at", "at") if k in names}
+    extra = {k: v for k, v in extra.items() if k not in columns}
     tail = tuple(extra.values())
     return _write(
         session, str(table.__tablename__), (*columns, *extra), (row + tail for row in rows)

@@ -1,0 +1,116 @@
+"""Drafts become rows: jobs, their files and their outputs, in bulk; input files become picked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, select, update
+
+from tasks.lifecycles import FileEvent
+from tasks.output_names import OutputPlan, lfn
+from tasks.stages.drafts import Draft, secondary_slice
+from tasks.stages.stage import Act
+from tasks.statuses import DatasetKind, FileStatus, JobStatus
+from tasks.store.bulk import id_in, insert_rows
+from tasks.store.ids import take_ids
+from tasks.store.moves import database_time, move_files
+from tasks.store.tables import DATASET, FILE
+from tasks.tables import Dataset, File, Job, JobFile, Task
+
+_AS_THE_TASK = (
+    "share_name", "priority", "core_count", "memory_mb", "disk_mb", "walltime_seconds",
+)  # fmt: skip
+_PICK = (
+    update(FILE)
+    .where(FILE.c.id == bindparam("file"))
+    .values(job_id=bindparam("job"), attempt_nr=FILE.c.attempt_nr + 1)
+)
+
+
+def write_jobs(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence[Dataset]) -> None:
+    """Insert the jobs of these drafts, activated, and everything that hangs on them."""
+    job_ids = take_ids(act.session, "job", len(drafts))
+    insert_rows(
+        act.session, Job,
+        ("id", "attempt_nr", "retry_of", "queue_id", "serial_nr", "sequence_nr", "first_event",
+         "max_events", "skip_events"),
+        [(job_id, d.attempt_nr, d.chunk.retry_of, d.queue_id, d.serial_nr, d.sequence_nr,
+          d.first_event, d.max_events, d.skip_events)
+         for job_id, d in zip(job_ids, drafts, strict=True)],
+        now=database_time(act.session),
+        same={"task_id": task.id, "status": str(JobStatus.ACTIVATED)}
+        | {name: getattr(task, name) for name in _AS_THE_TASK},
+    )  # fmt: skip
+    _pick_inputs(act, drafts, job_ids, datasets)
+    for dataset in datasets:
+        if dataset.kind in (DatasetKind.OUTPUT, DatasetKind.LOG):
+            _add_outputs(act, task, drafts, job_ids, dataset)
+        elif not dataset.is_primary:
+            _add_secondaries(act, drafts, job_ids, dataset)
+
+
+def _pick_inputs(
+    act: Act, drafts: Sequence[Draft], job_ids: Sequence[int], datasets: Sequence[Dataset]
+) -> None:
+    kinds = {d.id: d.kind for d in datasets if d.is_primary}
+    jobs = zip(job_ids, drafts, strict=True)
+    pairs = [(job_id, file.file_id) for job_id, d in jobs for file in d.chunk.files]
+    picked = [file_id for _, file_id in pairs]
+    owner: dict[int, int] = {
+        row[0]: row[1]
+        for row in act.session.connection().execute(
+            select(FILE.c.id, FILE.c.dataset_id).where(id_in(FILE.c.id, picked, act.session))
+        )
+    }
+    insert_rows(
+        act.session, JobFile, ("job_id", "file_id", "dataset_id", "kind"),
+        [(job_id, file_id, owner[file_id], kinds[owner[file_id]]) for job_id, file_id in pairs],
+    )  # fmt: skip
+    act.session.connection().execute(_PICK, [{"file": f, "job": j} for j, f in pairs])
+    moved = move_files(act.session, id_in(FILE.c.id, picked, act.session), FileEvent.PICKED)
+    if moved != len(picked):
+        raise RuntimeError(f"task {act.task_id}: {len(picked) - moved} files were not ready")
+    for dataset_id, count in Counter(owner.values()).items():
+        _count_used(act, dataset_id, count)
+
+
+def _count_used(act: Act, dataset_id: int, used: int, new: int = 0) -> None:
+    act.session.connection().execute(
+        update(DATASET).where(DATASET.c.id == dataset_id)
+        .values(n_files_used=DATASET.c.n_files_used + used, n_files=DATASET.c.n_files + new)
+    )  # fmt: skip
+
+
+def _add_secondaries(
+    act: Act, drafts: Sequence[Draft], job_ids: Sequence[int], dataset: Dataset
+) -> None:
+    files = list(act.session.connection().execute(
+        select(FILE.c.id).where(FILE.c.dataset_id == dataset.id).order_by(FILE.c.id)
+    ).scalars())  # fmt: skip
+    per_job = dataset.n_files_per_job or 1
+    insert_rows(
+        act.session, JobFile, ("job_id", "file_id"),
+        ((job_id, file_id) for job_id, d in zip(job_ids, drafts, strict=True)
+         for file_id in secondary_slice(files, per_job, d.sequence_nr)),
+        same={"dataset_id": dataset.id, "kind": dataset.kind},
+    )  # fmt: skip
+
+
+def _add_outputs(
+    act: Act, task: Task, drafts: Sequence[Draft], job_ids: Sequence[int], dataset: Dataset
+) -> None:
+    plan = OutputPlan(dataset.name, dataset.local_name, dataset.kind == DatasetKind.LOG)
+    file_ids = take_ids(act.session, "file", len(drafts))
+    name, user, task_id = task.name, task.user_name, task.id
+    insert_rows(
+        act.session, File, ("id", "job_id", "lfn"),
+        ((file_id, job_id, lfn(name, user, task_id, d.serial_nr, plan))
+         for job_id, file_id, d in zip(job_ids, file_ids, drafts, strict=True)),
+        same={"dataset_id": dataset.id, "status": str(FileStatus.DEFINED)},
+    )  # fmt: skip
+    insert_rows(
+        act.session, JobFile, ("job_id", "file_id"), zip(job_ids, file_ids, strict=True),
+        same={"dataset_id": dataset.id, "kind": dataset.kind},
+    )  # fmt: skip
+    _count_used(act, dataset.id, len(drafts), new=len(drafts))
