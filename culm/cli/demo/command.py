@@ -25,7 +25,7 @@ from culm.wire.views import TaskView
 
 app = typer.Typer(rich_markup_mode=None)
 
-TASK_SECONDS = 600.0
+TASK_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

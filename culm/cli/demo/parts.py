@@ -43,6 +43,7 @@ def all_parts(
         yield False
         return
     installation.make_directories(settings)
+    _end_in_good_order()
     process = _start(settings)
     try:
         with starting:
@@ -64,6 +65,12 @@ def await_prefect(settings: Settings) -> bool:
             return False
         time.sleep(TICK_SECONDS)
     return True
+
+
+def _end_in_good_order() -> None:
+    """From now on SIGTERM and SIGHUP do what Ctrl-C does: the parts are not left behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _find_running(settings: Settings, url: str) -> None:
