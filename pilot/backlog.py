@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from pilot.attempt import Attempt
 
+SHORT_SECONDS = 1.0
+"""Jobs that take less are asked for before the last ones have ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -28,6 +31,7 @@ class Backlog:
         self._waiting: deque[Attempt] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._are_short = False
 
     def put(self, attempts: Iterable[Attempt]) -> None:
         """Add jobs, to be taken in this order as far as they fit."""
@@ -49,17 +53,24 @@ class Backlog:
                     return None
                 self._changed.wait()
 
-    def done(self, attempt: Attempt) -> None:
-        """Give back the room of a job that was taken."""
+    def done(self, attempt: Attempt, seconds: float) -> None:
+        """Give back the room of a job that was taken; it ran for so long."""
         with self._changed:
             self._use(attempt, -1)
+            self._are_short = seconds < SHORT_SECONDS
             self._changed.notify_all()
 
-    def room(self, seconds: float) -> Room | None:
-        """What is free once a slot is idle and no job waits; None if not within some seconds."""
+    def room(self, seconds: float, *, ahead: bool) -> Room | None:
+        """What is free once a slot is idle and no job waits; None if not within some seconds.
+
+        With `ahead`, and while jobs are short, the slots need not be idle: all that the pilot has
+        is about to be free.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._is_idle(), seconds)
-            return self._free if not self._closed and self._is_idle() else None
+            self._changed.wait_for(lambda: self._closed or self._is_hungry(ahead), seconds)
+            if self._closed or not self._is_hungry(ahead):
+                return None
+            return self._free if self._is_idle() else self._whole
 
     def close(self) -> None:
         """Give slots what still waits, then send them home."""
@@ -67,9 +78,12 @@ class Backlog:
             self._closed = True
             self._changed.notify_all()
 
+    def _is_hungry(self, ahead: bool) -> bool:
+        return not self._waiting and (self._is_idle() or (ahead and self._are_short))
+
     def _is_idle(self) -> bool:
         free = self._free
-        return not self._waiting and free.slots > 0 and free.core_count > 0 and free.memory_mb > 0
+        return free.slots > 0 and free.core_count > 0 and free.memory_mb > 0
 
     def _fits(self, attempt: Attempt) -> bool:
         spec, free = attempt.spec, self._free

@@ -8,7 +8,14 @@ import threading
 from collections.abc import Callable
 from enum import Enum
 
-from culm.core.errors import CulmError, NotAllowed, NotAuthenticated, NotFound, Unreachable
+from culm.core.errors import (
+    CulmError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    OurFault,
+    Unreachable,
+)
 from culm.core.ids import new_key
 from culm.wire.job_spec import PilotWelcome, WorkRequest
 from pilot.api import ServerApi
@@ -80,6 +87,10 @@ class Fetcher:
             self.why, self.error = Why.REFUSED, error
         except _EndOfWork as end:
             self.why = end.why
+        except Exception as error:
+            # A pilot that neither asks nor ends would hold its node for nothing.
+            log.exception("an unexpected error while asking for work")
+            self.why, self.error = Why.REFUSED, OurFault(f"{type(error).__name__}: {error}")
         log.info("no more work is asked for: %s", self.why.value)
         ended()
 
@@ -104,7 +115,7 @@ class Fetcher:
         return float("inf") if lifetime is None else self._started + lifetime - now
 
     def _ask_once(self) -> None:
-        room = self._backlog.room(0.5)
+        room = self._backlog.room(0.5, ahead=self._settings.batch > self._settings.slots)
         if room is None:
             return
         request = self._request(room)

@@ -169,7 +169,10 @@ def _output_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: 
     attempt.state = ReportState.TRANSFERRING
     started = elapsed()
     course.outputs += stage_out(
-        course.found, directory.path, kit.tools, lambda: attempt.go_on(finishing=True)
+        course.found,
+        directory.beside("output.tgz"),
+        kit.tools,
+        lambda: attempt.go_on(finishing=True),
     )
     total = sum(output.size_bytes for output in course.outputs)
     course.measured(stage_out_seconds=elapsed() - started, output_mb=total / 1e6)
@@ -177,7 +180,7 @@ def _output_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: 
 
 def _log_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _Course) -> None:
     course.outputs += stage_out_log(
-        attempt.spec, course.found, directory.work, kit.tools, attempt.may_write
+        attempt.spec, course.found, directory, kit.tools, attempt.may_write
     )
 
 

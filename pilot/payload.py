@@ -38,7 +38,7 @@ def clean_environment(
         for name, value in wanted.items()
         if _NAME.fullmatch(name) and not name.startswith("CULM_") and "\0" not in value
     }
-    own_place = {"HOME": str(work), "PWD": str(work), "TMPDIR": str(work / "tmp")}
+    own_place = {"HOME": str(work), "PWD": str(work), "TMPDIR": str(work)}
     return kept | own_place | asked | {MARK: mark}
 
 

@@ -91,6 +91,8 @@ class Family:
             time.sleep(0.002)
 
     def _strays_of(self, owner: Owner) -> list[int]:
+        if not _has_children():
+            return []
         with self.lock:
             strays = [pid for pid in _children() if pid not in self._leaders]
             found = []
@@ -172,6 +174,14 @@ def _everybody() -> list[int]:
     own = os.getpid()
     names = (entry.name for entry in Path("/proc").iterdir())
     return [int(name) for name in names if name.isdecimal() and int(name) != own]
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _children() -> list[int]:

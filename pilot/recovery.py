@@ -1,18 +1,17 @@
 """Cleaning up after pilots that died: their payloads are killed, their directories removed.
 
 Their jobs are not reported: the server gives them to others when their leases run out, and a
-report of another pilot would be refused. What they left is found by the marks in their records,
-never by process ids, which may be anybody's by now.
+report of another pilot would be refused. What they left is found by the marks that their
+directories bear, never by process ids, which may be anybody's by now.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 from pilot.processes import kill_marked
-from pilot.workdir import RECORD, JobDirectory, abandoned_runs, remove_tree
+from pilot.workdir import abandoned_runs, remove_tree
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +21,7 @@ def clean_up(work_dir: Path) -> int:
     n_jobs = 0
     for run in abandoned_runs(work_dir):
         jobs = [path for path in run.iterdir() if path.is_dir()]
-        n_killed = kill_marked(
-            [_mark(job) for job in jobs], [JobDirectory(job).work for job in jobs]
-        )
+        n_killed = kill_marked([job.name for job in jobs], jobs)
         remove_tree(run)
         n_jobs += len(jobs)
         log.warning(
@@ -34,10 +31,3 @@ def clean_up(work_dir: Path) -> int:
             n_killed,
         )
     return n_jobs
-
-
-def _mark(job: Path) -> str:
-    try:
-        return str(json.loads((job / RECORD).read_text())["mark"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return job.name

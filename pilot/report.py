@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from culm.core.errors import CulmError, NotAllowed, NotAuthenticated, Unreachable
+from culm.core.errors import CulmError, NotAllowed, NotAuthenticated, OurFault, Unreachable
 from culm.wire.error_codes import PilotError
 from culm.wire.reports import Instruction, JobReport, ReportAnswer, ReportState
 from pilot.api import ServerApi
@@ -97,8 +97,12 @@ class Reporter:
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        while batch := self._next_batch():
-            self._send(batch)
+        try:
+            while batch := self._next_batch():
+                self._send(batch)
+        except Exception as error:
+            log.exception("an unexpected error while reporting")
+            self._refused(OurFault(f"{type(error).__name__}: {error}"))
 
     def _next_batch(self) -> list[JobReport]:
         """The reports that are due, once there are some; empty when closed."""

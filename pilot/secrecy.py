@@ -28,29 +28,31 @@ def hide_process() -> None:
 
 
 def forget_environment(prefix: str = "CULM_") -> None:
-    """Remove variables from this process's environment, and from where the kernel shows it.
+    """Remove these variables from the environment, and all from where the kernel shows it.
 
     `/proc/<pid>/environ` shows the memory in which the environment stood at the start; unsetting
-    a variable leaves it as it was, so its bytes are overwritten there. Call it before any thread
-    is started.
+    a variable leaves that as it was. So what is kept is copied elsewhere, and that memory is
+    overwritten. Call it before any thread is started.
     """
-    doomed = [name for name in os.environ if name.startswith(prefix)]
-    for variable in _variables_in_memory():
-        text = ctypes.string_at(variable)
-        if text.startswith(prefix.encode()):
-            ctypes.memset(variable, 0, len(text))
-    for name in doomed:
-        del os.environ[name]
+    shown = _variables_in_memory()
+    for name, value in list(os.environ.items()):
+        if name.startswith(prefix):
+            del os.environ[name]
+        else:
+            os.environ[name] = value
+    for address, length in shown:
+        ctypes.memset(address, 0, length)
 
 
-def _variables_in_memory() -> list[int]:
+def _variables_in_memory() -> list[tuple[int, int]]:
+    """Address and length of each variable of the process's environment, where it stands now."""
     try:
         table = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")
     except (OSError, ValueError):
         return []
-    found: list[int] = []
+    found: list[tuple[int, int]] = []
     while table and (address := table[len(found)]):
-        found.append(int(address))
+        found.append((int(address), len(ctypes.string_at(address))))
     return found
 
 

@@ -11,6 +11,7 @@ from culm.wire.reports import JobReport, ReportState
 from pilot.attempt import Attempt
 from pilot.backlog import Backlog
 from pilot.job import Kit, run_job
+from pilot.lease import elapsed
 from pilot.report import Reporter
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,9 @@ def start_slots(n_slots: int, backlog: Backlog, reporter: Reporter, kit: Kit) ->
 
 def _slot(backlog: Backlog, reporter: Reporter, kit: Kit) -> None:
     while (attempt := backlog.take()) is not None:
+        started = elapsed()
         report = _report_of(attempt, kit)
-        backlog.done(attempt)
+        backlog.done(attempt, elapsed() - started)
         reporter.finish(attempt, report)
 
 

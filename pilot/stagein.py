@@ -29,7 +29,7 @@ def verify(spec: JobSpec) -> None:
 def _faults(spec: JobSpec) -> Iterator[str]:
     if not spec.command.strip() or "\0" in spec.command:
         yield "its command is empty or holds a NUL"
-    seen = {STDOUT, STDERR, "tmp"}
+    seen = {STDOUT, STDERR}
     for item in spec.inputs:
         if not names.LFN.fullmatch(item.lfn):
             yield f"input {item.lfn!a}: {names.LFN_RULE}"

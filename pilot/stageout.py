@@ -18,9 +18,10 @@ from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 from pilot.payload import STDERR, STDOUT
 from pilot.transfer import bring_out
+from pilot.workdir import JobDirectory
 
 USER_METADATA = "userJobMetadata.json"
-_OWN = frozenset({STDOUT, STDERR, "tmp"})
+_OWN = frozenset({STDOUT, STDERR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _is_inside(path: Path, work: Path) -> bool:
 def stage_out(found: list[Found], scratch: Path, tools: CopyTools, gate: Gate) -> list[OutputFile]:
     """Store every output; what was stored, in the order of the job's outputs.
 
-    `scratch` is an existing directory outside the work directory, for tarballs.
+    `scratch` is a path outside the work directory, for a tarball; nothing is left there.
 
     Raises:
         JobFailed: one could not be stored.
@@ -81,17 +82,22 @@ def stage_out(found: list[Found], scratch: Path, tools: CopyTools, gate: Gate) -
 
 
 def _store(found: Found, scratch: Path, tools: CopyTools, gate: Gate) -> OutputFile:
-    output = found.output
-    source = found.files[0]
-    if names.is_pattern(output.local_name):
-        source = scratch / "output.tgz"
-        pack([(path.name, path) for path in found.files], source, level=1)
+    if not names.is_pattern(found.output.local_name):
+        return _stored(found.output, found.files[0], tools, gate)
+    try:
+        pack([(path.name, path) for path in found.files], scratch, level=1)
+        return _stored(found.output, scratch, tools, gate)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _stored(output: JobOutput, source: Path, tools: CopyTools, gate: Gate) -> OutputFile:
     content = bring_out(tools, source, output.url, gate)
     return OutputFile(lfn=output.lfn, size_bytes=content.size_bytes, adler32=content.adler32)
 
 
 def stage_out_log(
-    spec: JobSpec, outputs: list[Found], work: Path, tools: CopyTools, gate: Gate
+    spec: JobSpec, outputs: list[Found], directory: JobDirectory, tools: CopyTools, gate: Gate
 ) -> list[OutputFile]:
     """Pack the work directory without inputs and outputs, and store it; empty if none is asked.
 
@@ -103,20 +109,17 @@ def stage_out_log(
     logs = [output for output in spec.outputs if output.kind == "log"]
     if not logs:
         return []
-    left_out = {item.lfn for item in spec.inputs} | {"tmp"}
+    left_out = {item.lfn for item in spec.inputs}
     left_out |= {path.name for each in outputs for path in each.files}
-    archive = work.parent / "log.tgz"
+    archive = directory.beside("log.tgz")
     try:
-        pack(files_below(work, leave_out=left_out, skip_links=True), archive, level=1)
+        pack(files_below(directory.work, leave_out=left_out, skip_links=True), archive, level=1)
+        return [_stored(log, archive, tools, gate) for log in logs]
     except OSError as error:
         code = PilotError.LOG_FILE_CREATION_FAILURE
         raise JobFailed(code, f"{words(code)}: {error}") from error
-    return [_stored_log(log, archive, tools, gate) for log in logs]
-
-
-def _stored_log(log: JobOutput, archive: Path, tools: CopyTools, gate: Gate) -> OutputFile:
-    content = bring_out(tools, archive, log.url, gate)
-    return OutputFile(lfn=log.lfn, size_bytes=content.size_bytes, adler32=content.adler32)
+    finally:
+        archive.unlink(missing_ok=True)
 
 
 def user_metadata(work: Path) -> str | None:

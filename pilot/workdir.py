@@ -1,15 +1,17 @@
 """Directories of a pilot on its node: one a run of the pilot, one a job in it.
 
-<work_dir>/sandboxes/<digest>.tgz           shared by all pilots of this directory
-<work_dir>/runs/<run>/lock                  held while the pilot lives, by whatever it dies
-<work_dir>/runs/<run>/<mark>/record.json    what a later pilot needs to clean up
-<work_dir>/runs/<run>/<mark>/work/          the payload's directory
+    <work_dir>/sandboxes/<digest>.tgz   shared by all pilots of this directory
+    <work_dir>/runs/<run>/lock          held while the pilot lives, by whatever it dies
+    <work_dir>/runs/<run>/<mark>/       the payload's directory
+    <work_dir>/runs/<run>/<mark>.<name> what the pilot makes for the job, out of its way
+
+A directory's name is its record: the mark holds job and attempt, and stands in the environment of
+every process of the payload, so a later pilot finds what a dead one left.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import secrets
 import shutil
@@ -23,23 +25,20 @@ from culm.wire.error_codes import PilotError
 from pilot.attempt import Attempt
 from pilot.errors import JobFailed
 
-RECORD = "record.json"
-
 
 @dataclass(frozen=True, slots=True)
 class JobDirectory:
-    """The directory of one attempt; `work` is what the payload sees."""
+    """The directory of one attempt: `work` is where the payload runs."""
 
-    path: Path
+    work: Path
 
-    @property
-    def work(self) -> Path:
-        """Where the payload runs."""
-        return self.path / "work"
+    def beside(self, name: str) -> Path:
+        """A path for a file of the pilot's own, which the payload's directory does not hold."""
+        return self.work.with_name(f"{self.work.name}.{name}")
 
     def remove(self) -> None:
         """Delete it with all that is in it, whatever modes the payload left."""
-        remove_tree(self.path)
+        remove_tree(self.work)
 
 
 class RunDirectory:
@@ -59,21 +58,14 @@ class RunDirectory:
         os.close(self._lock)
 
     def job(self, attempt: Attempt) -> JobDirectory:
-        """A new directory for an attempt, its record written before anything else.
+        """A new directory for an attempt.
 
         Raises:
             JobFailed: it cannot be made.
         """
         directory = JobDirectory(self.path / attempt.mark)
-        record = {
-            "job_id": attempt.spec.job_id,
-            "attempt_nr": attempt.spec.attempt_nr,
-            "mark": attempt.mark,
-        }
         try:
-            directory.path.mkdir(mode=0o700)
-            (directory.path / RECORD).write_text(json.dumps(record))
-            (directory.work / "tmp").mkdir(parents=True)
+            directory.work.mkdir(mode=0o700)
         except OSError as error:
             raise JobFailed(PilotError.MKDIR, str(error)) from error
         return directory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import tarfile
 import zlib
@@ -53,7 +52,7 @@ def test_job_turns_input_into_output(server, start, a_job, storage, tmp_path):
     assert log_names(storage / "job-1.log.tgz") == ["payload.stderr", "payload.stdout"]
     assert server.signed_off == 1
     assert list((tmp_path / "pilot" / "runs").iterdir()) == []
-    assert not [name for name in os.listdir(storage) if name.endswith(".part")]
+    assert not list(storage.glob(".*.part"))
 
 
 def test_many_jobs_come_in_few_calls(server, start, a_job):
