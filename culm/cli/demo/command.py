@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,13 @@ import typer
 from culm.cli import installation
 from culm.cli.demo import analysis, digits, parts
 from culm.cli.demo.analysis import Findings
+from culm.cli.demo.shifts import await_shifts
 from culm.cli.demo.steps import step
 from culm.cli.outcome import exit_code_of_tasks
 from culm.cli.progress import tasks_shown
 from culm.cli.render import Json, print_fields, print_json, say
 from culm.client import Client
+from culm.core.clock import utc_now
 from culm.core.settings import Settings, load_settings, local_server_url
 from culm.wire.views import TaskView
 
@@ -54,8 +57,10 @@ def demo(
     """
     started = time.monotonic()
     settings = _own(data_dir)
+    begun = utc_now()
     with step_of_parts(settings, keep=keep) as was_started, _client(settings) as client:
-        outcome = run(client, settings, output.absolute())
+        since = begun if was_started else begun - timedelta(days=7)
+        outcome = run(client, settings, output.absolute(), since)
         stays = keep or not was_started
         if as_json:
             print_json(_document(outcome, settings, time.monotonic() - started))
@@ -66,13 +71,16 @@ def demo(
     raise typer.Exit(exit_code_of_tasks(list(outcome.tasks)))
 
 
-def run(client: Client, settings: Settings, folder: Path) -> Outcome:
-    """Register the digits, submit both tasks, wait for them, fetch what they found."""
+def run(client: Client, settings: Settings, folder: Path, since: datetime) -> Outcome:
+    """Register the digits, submit both tasks, wait for them, fetch what they found.
+
+    Agents whose shifts began before `since` are not those of the parts that run now.
+    """
     name = analysis.dataset_name(client.whoami().user)
     n_sent = _register(client, name, settings)
-    with step("waiting for Prefect, so that its pages show the tasks"):
-        if not parts.await_prefect(settings):
-            say("  Prefect does not answer: the work goes on without pictures")
+    with step("waiting for Prefect, so that its pages will show the tasks"):
+        if not await_shifts(settings, since):
+            say("  Prefect is not ready: the work goes on, but its pages will not show it all")
     label = f"{name}.{secrets.token_hex(3)}"
     first = client.prun(analysis.classify(name, f"{label}.classified"))
     second = client.prun(analysis.merge(first.task_id, f"{label}.classified", f"{label}.confusion"))

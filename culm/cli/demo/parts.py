@@ -18,7 +18,6 @@ from culm.core.errors import Misconfigured, OurFault, WaitTimedOut
 from culm.core.settings import Settings, local_server_url
 
 SERVER_SECONDS = 90.0
-PREFECT_SECONDS = 90.0
 STOP_SECONDS = 120.0
 TICK_SECONDS = 0.05
 
@@ -54,17 +53,6 @@ def all_parts(
         raise
     if not keep:
         _stop(process)
-
-
-def await_prefect(settings: Settings) -> bool:
-    """Whether Prefect answers, at last: what tasks do can be seen there only from then on."""
-    deadline = time.monotonic() + PREFECT_SECONDS
-    health = f"{installation.prefect_url(settings)}/api/health"
-    while not answers(health):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(TICK_SECONDS)
-    return True
 
 
 def _end_in_good_order() -> None:
