@@ -30,6 +30,7 @@ ENTRIES = {
     "up": Entry("Start all parts on this machine.", "culm.cli.up:app"),
     "down": Entry("Stop what `culm up` started.", "culm.cli.up:down_app"),
     "audit": Entry("Check that the books add up."),
+    "token": Entry("Make and revoke tokens."),
     "db": Entry("Make, migrate and look after the database."),
     "server": Entry("Run the HTTP server."),
     "daemon": Entry("Run the agents that move tasks on."),
@@ -86,6 +87,12 @@ def run(arguments: Sequence[str]) -> int:
         return errors.tell(error, debug=debug)
     except KeyboardInterrupt:
         return errors.INTERRUPTED
+    except SystemExit as leaving:
+        # Typer leaves with 1 when a reader has gone (`culm … | head`): that is no failure.
+        if not isinstance(leaving.__context__, BrokenPipeError):
+            raise
+        errors.silence_stdout()
+        return 0
     return result if isinstance(result, int) else 0
 
 

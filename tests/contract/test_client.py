@@ -127,6 +127,18 @@ def test_members_of_a_newer_server_are_passed_over(client: Client, world: World)
     assert client.task(10_000_001).status == "running"
 
 
+def test_what_a_payload_printed_is_shown_whatever_it_holds(client: Client, world: World) -> None:
+    world.a_job(5, 1, output_tail="one\ntwo\x1b[2J\x00", metrics={"wall_seconds": 3})
+    job = client.job(5)
+    assert (job.output_tail, job.metrics) == ("one\ntwo\x1b[2J\x00", {"wall_seconds": 3.0})
+
+
+def test_answer_of_another_shape_is_our_fault_not_the_users(client: Client, world: World) -> None:
+    world.a_task(10_000_001, n_files="many")
+    with pytest.raises(errors.OurFault, match=r"TaskView\.n_files is str, int is needed"):
+        client.task(10_000_001)
+
+
 def test_wait_follows_every_task_to_its_end(client: Client, world: World) -> None:
     for number in (1, 2, 3):
         world.a_task(number, final=number > 1, status="done" if number > 1 else "running")

@@ -1,0 +1,342 @@
+"""The command `culm` as a real process against a server that speaks the contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.culm_server import World, culm_server, token_of
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[str, World]]:
+    with culm_server() as found:
+        yield found
+
+
+@pytest.fixture
+def world(service: tuple[str, World]) -> World:
+    return service[1]
+
+
+@pytest.fixture
+def environment(service: tuple[str, World], tmp_path: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
+    return kept | {
+        "HOME": str(tmp_path), "CULM_SERVER_URL": service[0], "CULM_TOKEN": token_of("alice"),
+        "CULM_DATA_DIR": str(tmp_path / "data"),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def culm(environment: dict[str, str], tmp_path: Path) -> Run:
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(*words: str, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "culm", *words], input=stdin, capture_output=True,
+            text=True, env=environment | changes, cwd=work, check=False, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+def test_what_a_submit_prints_the_others_take(culm: Run, world: World) -> None:
+    done = culm("prun", "--exec", "true", "--nJobs", "3")
+    assert (done.returncode, done.stdout) == (0, "10000001\n")
+    shown = culm("task", "show", "-", "--json", stdin=done.stdout)
+    assert json.loads(shown.stdout)["task_id"] == 10_000_001
+    assert culm("task", "show", "last", "--json").stdout == shown.stdout
+    as_json = culm("prun", "--exec", "true", "--json").stdout
+    assert "10000002" in culm("task", "show", "-", stdin=as_json).stdout
+
+
+def test_default_name_is_the_users_own_and_never_the_same(culm: Run, world: World) -> None:
+    for _ in range(2):
+        culm("prun", "--exec", "true")
+    names = [spec["name"] for spec in world.specs.values()]
+    assert len(set(names)) == 2
+    assert all(name.startswith("user.alice.") for name in names)
+
+
+def test_current_directory_goes_along_but_for_big_files(
+    culm: Run, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "work" / "run.py").write_text("print()")
+    (tmp_path / "work" / "big").write_bytes(bytes(3000))
+    done = culm("prun", "--exec", "true", "--maxFileSize", "2KB", "--wait", "--timeout", "0.1")
+    assert "not sent: big (3 KB, over --maxFileSize)" in done.stderr
+    assert done.returncode == 124
+    assert list(world.sandboxes) == [spec["sandbox"] for spec in world.specs.values()]
+
+
+def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
+    done = culm("prun", "--exec", "cat %IN", "--in-ds", "a,b", "--nFilesPerJob", "2", "--dry-run")
+    spec = json.loads(done.stdout)
+    assert (spec["inputs"][0]["datasets"], spec["n_files_per_job"]) == (["a", "b"], 2)
+    assert world.requests == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["prun", "--exec", "x", "--inDSs", "a"], 2, "--inDS"),
+        (["prun"], 2, "--exec"),
+        (["prun", "--exec", "x", "--nJobs", "many"], 2, "--nJobs"),
+        (["prun", "--exec", "x", "--nJobs", "-1"], 2, "--nJobs: -1"),
+        (["prun", "--exec", "x", "--noInput", "--inDS", "a"], 2, "--noInput"),
+        (["prun", "--exec", "x", "--outputs", "a/b"], 2, "no slash"),
+        (["prun", "--exec", "x", "--outDS", "user.bob.x"], 2, "must begin with user.alice."),
+        (["prun", "--exec", "x", "--workDir", "nowhere"], 2, "no such directory"),
+        (["tsak", "list"], 2, "did you mean task?"),
+        (["task", "shwo", "1"], 2, "show"),
+        (["task", "show", "x"], 2, "ids look like"),
+        (["task", "show", "7"], 4, "CULM-1004"),
+        (["task", "kill", "10000001"], 2, "wants --yes"),
+        (["task", "kill", "10000001", "--yes"], 3, "not yours"),
+        (["task", "retry", "10000002"], 5, "is done"),
+        (["task", "wait", "10000001", "--timeout", "0.1"], 124, "10000001"),
+        (["task", "wait", "10000002"], 0, ""),
+        (["task", "wait", "10000003"], 1, ""),
+        (["task", "wait", "10000002,10000003"], 7, ""),
+        (["dataset", "show", "nothing"], 4, "no such dataset"),
+        (["dataset", "add", "user.alice.d", "nowhere.txt"], 2, "nowhere.txt"),
+        (["dataset", "get", "empty"], 4, "has no file"),
+        (["queue", "set", "Q", "cores"], 2, "core_count=8"),
+        (["job", "show", "5"], 4, "no such job"),
+    ],
+)
+def test_exit_codes_and_words(
+    culm: Run, world: World, words: list[str], code: int, said: str
+) -> None:
+    world.a_task(10_000_001, user="bob")
+    world.a_task(10_000_002, status="done", final=True)
+    world.a_task(10_000_003, status="failed", final=True)
+    world.datasets["empty"] = {}
+    done = culm(*words)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == "" or code in (0, 1, 7)
+
+
+def test_unreachable_server_names_the_next_command(culm: Run) -> None:
+    done = culm("task", "list", CULM_SERVER_URL="http://127.0.0.1:9")
+    assert done.returncode == 6
+    assert "culm doctor" in done.stderr
+
+
+def test_bad_settings_are_said_before_anything_is_done(culm: Run, world: World) -> None:
+    done = culm("prun", "--exec", "x", CULM_SERVER_PROT="1")
+    assert (done.returncode, world.requests) == (2, [])
+    assert "CULM_SERVER_PORT" in done.stderr
+
+
+def test_kill_asks_on_a_terminal(
+    culm: Run, world: World, environment: dict[str, str], tmp_path: Path
+) -> None:
+    world.a_task(10_000_001, name="user.alice.\x1b[31mx")
+    answers = {"n\n": (1, []), "y\n": (0, [(10_000_001, "kill")])}
+    for answer, (code, commands) in answers.items():
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "culm", "task", "kill", "last"], env=environment,
+            stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, cwd=tmp_path,
+        )  # fmt: skip
+        os.close(theirs)
+        said = b""
+        while b"Go on?" not in said:
+            said += os.read(ours, 1000)
+        os.write(ours, answer.encode())
+        process.communicate(timeout=20)
+        os.close(ours)
+        assert (process.returncode, world.commands) == (code, commands)
+        assert b"user.alice.\\x1b[31mx" in said
+
+
+def test_many_acts_go_on_after_a_refusal(culm: Run, world: World) -> None:
+    world.a_task(1)
+    world.a_task(2, status="done", final=True)
+    done = culm("task", "pause", "1-3", "--json")
+    rows = json.loads(done.stdout)
+    assert (done.returncode, [row["ok"] for row in rows]) == (7, [True, False, False])
+    assert [row.get("code") for row in rows] == [None, "CULM-1005", "CULM-1004"]
+
+
+READING: list[tuple[list[str], type]] = [
+    (["whoami", "--json"], dict),
+    (["config", "show", "--json"], dict),
+    (["config", "show", "--origin", "--json"], dict),
+    (["task", "list", "--json"], list),
+    (["task", "show", "1", "--json"], dict),
+    (["task", "show", "1,2", "--json"], list),
+    (["task", "wait", "2", "--json"], list),
+    (["task", "history", "1", "--json"], list),
+    (["task", "why", "1", "--json"], dict),
+    (["task", "logs", "1", "--json"], list),
+    (["job", "list", "1", "--json"], list),
+    (["job", "show", "5", "--json"], dict),
+    (["job", "logs", "5", "--json"], list),
+    (["job", "history", "last", "--json"], list),
+    (["dataset", "list", "--json"], list),
+    (["dataset", "show", "d", "--json"], dict),
+    (["dataset", "files", "d", "--json"], list),
+    (["queue", "list", "--json"], list),
+    (["queue", "show", "Q", "--json"], dict),
+    (["queue", "pilots", "--json"], list),
+    (["pilots", "--json"], list),
+    (["doctor", "--json"], dict),
+    (["up", "--status", "--json"], dict),
+]
+
+
+def a_full_world(world: World) -> None:
+    world.a_task(1, reason="a\x1b[2Jb")
+    world.a_task(2, status="done", final=True)
+    for task in (1, 2):
+        world.a_job(4 + task, task, output_tail="one\n\x1b[2Jtwo\n", node="n\x07")
+    world.datasets["d"] = {"a.txt": b"abc"}
+    world.queues["Q"] = {"name": "Q", "site": "S", "status": "online", "settings": {"a": 1}}
+
+
+@pytest.mark.parametrize(("words", "kind"), READING)
+def test_reading_command_prints_one_json_value(
+    culm: Run, world: World, words: list[str], kind: type
+) -> None:
+    a_full_world(world)
+    done = culm(*words)
+    assert isinstance(json.loads(done.stdout), kind), done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [words for words, _ in READING if words[0] != "config"])
+def test_reading_command_prints_no_control_characters(
+    culm: Run, world: World, words: list[str]
+) -> None:
+    a_full_world(world)
+    done = culm(*(word for word in words if word != "--json"))
+    text = done.stdout + done.stderr
+    assert not any(ord(char) < 0x20 and char not in "\n\t" for char in text)
+
+
+def test_colours_and_headings_are_for_terminals(
+    world: World, environment: dict[str, str], tmp_path: Path
+) -> None:
+    a_full_world(world)
+    shown = {}
+    for colour, more in (("yes", {}), ("no", {"NO_COLOR": "1"})):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "culm", "task", "list"], stdout=theirs, cwd=tmp_path,
+            stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+            env=environment | {"TERM": "xterm-256color", "COLUMNS": "120"} | more,
+        )  # fmt: skip
+        os.close(theirs)
+        shown[colour] = b""
+        while chunk := _read(ours):
+            shown[colour] += chunk
+        process.wait(timeout=20)
+        os.close(ours)
+    assert b"status" in shown["yes"]
+    assert b"\x1b[32mdone" in shown["yes"]
+    assert b"\x1b[32m" not in shown["no"]
+
+
+def _read(stream: int) -> bytes:
+    try:
+        return os.read(stream, 10_000)
+    except OSError:  # the terminal's other side is closed
+        return b""
+
+
+def test_dataset_goes_round(culm: Run, world: World, tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / "work" / f"f{number}.txt").write_text(f"number {number}")
+    files = [f"f{number}.txt" for number in range(5)]
+    added = culm("dataset", "add", "user.alice.d", *files, "--json")
+    assert json.loads(added.stdout)["n_files"] == 5
+    got = culm("dataset", "get", "user.alice.d", "--dir", "out", "--match", "f[0-3]*")
+    assert got.stdout.splitlines() == [f"out/f{number}.txt" for number in range(4)]
+    assert (tmp_path / "work" / "out" / "f3.txt").read_text() == "number 3"
+
+
+def test_one_file_that_cannot_be_sent_is_partly_done(
+    culm: Run, world: World, tmp_path: Path
+) -> None:
+    world.datasets["user.alice.d"] = {"a": b"other bytes"}
+    for name in ("a", "b"):
+        (tmp_path / "work" / name).write_text(name)
+    done = culm("dataset", "add", "user.alice.d", "a", "b")
+    assert done.returncode == 7
+    assert "a is there with other bytes" in done.stderr
+    assert world.datasets["user.alice.d"]["b"] == b"b"
+
+
+def test_interrupt_ends_a_wait(world: World, environment: dict[str, str], tmp_path: Path) -> None:
+    world.a_task(1)
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "culm", "task", "wait", "1"], env=environment, cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until(lambda: any("seen" in path for _, path in world.requests))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert (out, "Traceback" in err) == ("", False)
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_reader_that_leaves_is_no_error(world: World, environment: dict[str, str]) -> None:
+    for number in range(1, 3000):
+        world.a_task(number)
+    shell = f"{sys.executable} -P -m culm task list --limit 5000 | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", shell], env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_names_every_command_and_is_quick(culm: Run) -> None:
+    culm("--help")
+    began = time.monotonic()
+    done = culm("--help")
+    assert time.monotonic() - began < 3  # far above what it takes; a slow import would be seen
+    for name in ("prun", "task", "job", "dataset", "queue", "up", "doctor", "server", "pilot"):
+        assert f"  {name} " in done.stdout
+
+
+def test_shell_completes_commands(culm: Run) -> None:
+    done = culm(_CULM_COMPLETE="complete_bash", COMP_WORDS="culm ta", COMP_CWORD="1")
+    assert done.stdout.split() == ["task"]
+
+
+def test_doctor_says_what_is_wrong_and_how_to_mend_it(culm: Run, world: World) -> None:
+    well = culm("doctor", "--json")
+    found = {check["name"]: check for check in json.loads(well.stdout)["checks"]}
+    assert found["server"]["state"] == "ok"
+    assert found["token"]["state"] == "warning"  # the contract server's has expired
+    ill = culm("doctor", "--json", CULM_SERVER_URL="http://127.0.0.1:9")
+    checks = json.loads(ill.stdout)["checks"]
+    assert ill.returncode == 1
+    assert [c["name"] for c in checks if c["state"] == "wrong"] == ["server"]
+    assert all(c["mend"] for c in checks if c["state"] != "ok")
