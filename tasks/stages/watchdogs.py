@@ -12,9 +12,11 @@ from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlmodel import Session
+from sqlmodel import select as model_select
 
 from culm.wire.error_codes import ServerError
 from tasks.lifecycles import JobEvent
+from tasks.queues import queue_settings
 from tasks.stages.ending import roll_up
 from tasks.stages.service import answering_since
 from tasks.stages.settle import settle_failed, settle_unrun
@@ -22,40 +24,42 @@ from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.books import Books
 from tasks.store.moves import Why, database_time, move_jobs
 from tasks.store.tables import JOB, JOB_LEASED, LOCK, PILOT
-from tasks.tables import Task
+from tasks.tables import Queue, Task
 from tasks.tables.columns import db_now
 
 JOBS_A_BATCH = 1000
 _WHY = Why("lost_jobs", "lost heartbeat: its lease ran out")
 
 
-def lost_jobs(books: Books, grace_seconds: float = 60.0) -> str:
+def lost_jobs(books: Books) -> str:
     """Fail jobs whose lease ran out, so that their input runs again.
 
-    A deaf server expires no leases: after an interruption of service pilots get
-    `grace_seconds` to report first.
+    A deaf server expires no leases: after an interruption of service, pilots have two
+    heartbeats' time to report first. Gives a line if there was something to tell.
     """
     n_lost = 0
     while True:
         with books.write() as session:
-            if not _was_answering(session, grace_seconds):
-                return "the server was not answering: leases wait until pilots could report"
             rows = session.connection().execute(
                 select(JOB.c.id, JOB.c.task_id, JOB.c.status)
                 .where(JOB_LEASED, JOB.c.lease_expires_at < db_now())
                 .order_by(JOB.c.lease_expires_at).limit(JOBS_A_BATCH)
             ).all()  # fmt: skip
+            if rows and not _pilots_could_report(session):
+                return f"{len(rows)} leases ran out while no server answered: pilots report first"
             _lose(session, rows)
         n_lost += len(rows)
         if len(rows) < JOBS_A_BATCH:
-            return f"{n_lost} jobs lost"
+            return f"{n_lost} jobs lost" if n_lost else ""
 
 
-def _was_answering(session: Session, grace_seconds: float) -> bool:
+def _pilots_could_report(session: Session) -> bool:
     since = answering_since(session)
     if since is None:
         return False
-    return database_time(session) >= since + timedelta(seconds=grace_seconds)
+    queues = session.exec(model_select(Queue)).all()
+    beats = [queue_settings(queue.settings, queue.name).heartbeat_seconds for queue in queues]
+    return database_time(session) >= since + timedelta(seconds=2 * max(beats, default=0.0))
 
 
 def _lose(session: Session, rows: Sequence[Any]) -> None:
@@ -88,7 +92,7 @@ def gone_pilots(books: Books, silent_seconds: float = 900.0) -> str:
                    PILOT.c.last_heard_at < db_now(-silent_seconds), PILOT.c.id.not_in(at_work))
             .values(status=str(PilotStatus.GONE))
         ).rowcount  # fmt: skip
-    return f"{moved} pilots gone"
+    return f"{moved} pilots gone" if moved else ""
 
 
 def clean_up(books: Books, keep_seconds: float = 3600.0) -> str:
@@ -99,4 +103,4 @@ def clean_up(books: Books, keep_seconds: float = 3600.0) -> str:
             .execute(delete(LOCK).where(LOCK.c.expires_at < db_now(-keep_seconds)))
             .rowcount
         )
-    return f"{moved} old leases removed"
+    return f"{moved} old leases removed" if moved else ""
