@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 _Server = Annotated[str | None, typer.Option(help="URL of the server.  [CULM_SERVER_URL]")]
 _Queue = Annotated[str, typer.Option(help="The queue to take jobs from.  [CULM_PILOT_QUEUE]")]

@@ -144,7 +144,7 @@ class Fetcher:
         if settings.max_jobs is not None:
             n_jobs = min(n_jobs, settings.max_jobs - self._n_jobs)
         left = self._left_seconds(now)
-        wait = min(settings.poll_seconds, max(left, 0.0))
+        wait = min(settings.poll_seconds, max(left, 0.0), max(self._token_until - now, 0.0))
         if settings.idle_exit_seconds is not None:
             wait = min(wait, max(0.0, self._idle_since + settings.idle_exit_seconds - now))
         return WorkRequest(

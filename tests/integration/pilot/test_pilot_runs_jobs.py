@@ -136,7 +136,7 @@ def test_input_and_output_go_through_the_server_with_the_pilots_token(server, st
     ("ln -s /etc/passwd out.txt", PilotError.MISSING_OUTPUT_FILE, 0),
     ("echo no json > userJobMetadata.json", PilotError.PAYLOAD_EXECUTION_FAILURE, 0),
 ])  # fmt: skip
-def test_payload_that_fails_is_reported_with_its_code(
+def test_payload_that_fails_is_reported_with_its_code(  # noqa: PLR0917
     server, start, a_job, storage, command, code, exit_code
 ):
     server.add(a_job(command, outputs={"out.txt": "out.txt"}))
