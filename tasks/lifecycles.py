@@ -166,7 +166,9 @@ _ALIVE = (
     T.PREPARED, T.TOPREPROCESS, T.PREPROCESSING, T.TORETRY, T.TOINCEXEC, T.REREFINE, T.PAUSED,
     T.THROTTLED,
 )  # fmt: skip
-_PAUSABLE = tuple(s for s in _ALIVE if s not in (T.PAUSED, T.PREPARED, T.REGISTERED))
+# What a task is about to do (a retry, new parameters) would be forgotten: it resumes at defined.
+_UNPAUSABLE = (T.PAUSED, T.PREPARED, T.REGISTERED, T.TORETRY, T.TOINCEXEC, T.REREFINE)
+_PAUSABLE = tuple(s for s in _ALIVE if s not in _UNPAUSABLE)
 _STARTED = (T.READY, T.PENDING, T.SCOUTING, T.SCOUTED, T.RUNNING, T.THROTTLED)
 _TO_END = (T.PREPARED, T.FINISHING)
 
