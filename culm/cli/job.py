@@ -17,6 +17,9 @@ from culm.core.units import format_duration, format_size
 from culm.wire.error_codes import SERVER_KINDS, words
 from culm.wire.views import JobFileView, JobView
 
+SEQUENCE = "seq_number"
+"""The kind of input that only numbers the jobs of a task without input."""
+
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and steer jobs.")
 
 
@@ -84,7 +87,11 @@ def _fields(job: JobView) -> list[tuple[str, object]]:
         ),
         ("server error", _server_error(job.server_error_code)),
         ("command", job.command),
-        *((f"{file.kind} {file.stream}".strip(), _file(file)) for file in job.files),
+        *(
+            (f"{file.kind} {file.stream}".strip(), _file(file))
+            for file in job.files
+            if file.kind != SEQUENCE
+        ),
         ("queue", job.queue),
         ("node", job.node),
         ("pilot", job.pilot_id),

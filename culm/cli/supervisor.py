@@ -145,7 +145,8 @@ class Supervisor:
         while running.process.poll() is None and time.monotonic() < deadline and not hurry():
             time.sleep(0.05)
         if running.process.poll() is None:
-            self.tell(f"{running.part.name} takes too long to stop and is killed")
+            why = "" if hurry() else " takes too long to stop and"
+            self.tell(f"{running.part.name}{why} is killed")
         kill_group(running.process.pid, signal.SIGKILL)
         running.process.wait()
 

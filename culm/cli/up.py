@@ -29,6 +29,7 @@ down_app = typer.Typer(rich_markup_mode=None)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept.")]
 READY = "ready"
+ONE_WISH_SECONDS = 1.0
 
 
 @app.command()
@@ -81,20 +82,23 @@ def down(data_dir: DataDir = None) -> None:
 class Signals:
     """How often this process was told to stop: once in good order, twice at once."""
 
-    count: int = field(default=0)
+    times: list[float] = field(default_factory=list)
 
     def stop(self) -> bool:
         """Whether it was told to stop."""
-        return self.count > 0
+        return bool(self.times)
 
     def hurry(self) -> bool:
-        """Whether it was told again."""
-        return self.count > 1
+        """Whether it was told again.
+
+        Some send one wish twice: `timeout` to the process and to its group.
+        """
+        return bool(self.times) and self.times[-1] - self.times[0] > ONE_WISH_SECONDS
 
     def take(self, number: int, frame: FrameType | None) -> None:
         """Note a signal."""
         del number, frame
-        self.count += 1
+        self.times.append(time.monotonic())
 
 
 @contextmanager

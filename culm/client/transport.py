@@ -195,10 +195,9 @@ class Transport:
 
     def _unreachable(self, call: Call, error: Exception) -> errors.Unreachable:
         words = str(error) or type(error).__name__
-        known = (
-            "" if call.repeatable else "; whether it was done is not known, look before retrying"
-        )
-        return errors.Unreachable(f"{self.server_url} does not answer: {words}{known}")
+        if not call.repeatable and not isinstance(error, httpx.ConnectError):
+            words += "; whether it was done is not known, look before you try again"
+        return errors.Unreachable(f"{self.server_url} does not answer: {words}")
 
 
 def path_of(*parts: object) -> str:
