@@ -90,7 +90,7 @@ class JobSpec:
     task_id: int
     attempt_nr: int
     task_name: str
-    command: str
+    command: str = field(metadata={"multiline": True, "longest": 10_000_000})
     inputs: tuple[JobInput, ...] = ()
     outputs: tuple[JobOutput, ...] = ()
     sandbox: Sandbox | None = None

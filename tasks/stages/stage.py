@@ -11,7 +11,9 @@ from tasks.store.books import Books
 from tasks.store.locks import claim_names, release, renew
 from tasks.store.topics import Topic
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 15.0
+"""From claim to the start of the work: the working transaction itself holds the lease's row.
+So it can be short, and a dead owner's work is soon taken over."""
 
 
 @dataclass(frozen=True, slots=True)
