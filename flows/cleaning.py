@@ -5,6 +5,7 @@ By Prefect's API, without its client: a watchdog must not pay for the import.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ OURS = [*STAGES, *ROWS, "watchdogs", "run_task", "wait_for_task"]
 PAGE = 50
 """The most that Prefect deletes or moves in one call."""
 MOST_PAGES = 100
+BUSY_ATTEMPTS = 10
+BUSY_SECONDS = 0.5
 
 
 def clean_flow_runs(books: Books, keep_days: float = 7.0) -> str:
@@ -64,8 +67,7 @@ def _pages(client: httpx.Client, flow_runs: dict[str, Any]) -> Iterator[list[str
     """Ids of our flow runs that match; the caller changes each page before it takes the next."""
     body = {"flows": {"name": {"any_": OURS}}, "flow_runs": flow_runs, "limit": PAGE}
     for _ in range(MOST_PAGES):
-        answer = client.post("/flow_runs/filter", json=body).raise_for_status()
-        ids = [run["id"] for run in answer.json()]
+        ids = [run["id"] for run in post(client, "/flow_runs/filter", body)]
         if not ids:
             return
         yield ids
@@ -73,8 +75,23 @@ def _pages(client: httpx.Client, flow_runs: dict[str, Any]) -> Iterator[list[str
 
 def _apply(client: httpx.Client, verb: str, ids: list[str], more: dict[str, Any]) -> int:
     body = {"flow_runs": {"id": {"any_": ids}}, "limit": PAGE, **more}
-    client.post(f"/flow_runs/{verb}", json=body).raise_for_status()
+    post(client, f"/flow_runs/{verb}", body)
     return len(ids)
+
+
+def post(client: httpx.Client, path: str, body: dict[str, Any]) -> Any:
+    """The answer of Prefect's API.
+
+    Raises:
+        HTTPError: it refused, or was still busy after ten attempts.
+    """
+    for _ in range(BUSY_ATTEMPTS):
+        answer = client.post(path, json=body)
+        # Its SQLite was locked by another request: its own client tries again too.
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(BUSY_SECONDS)
+    return answer.raise_for_status().json()
 
 
 def _ago(age: timedelta) -> str:

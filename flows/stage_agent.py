@@ -13,8 +13,8 @@ from tasks.stages.stage import Claim, Outcome, Stage
 from tasks.store.books import Books
 from tasks.store.wakeups import Mark, Waker
 
-SWEEP_SECONDS = 30.0
-"""Wake-ups may be lost with a connection: look anyway after this long."""
+SWEEP_SECONDS = 5.0
+"""Leases of the dead run out without news, and news may be lost with a connection: look anyway."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import PrefectServer, wait_until
+from prefect_scene import PrefectServer, prefect_points_at, wait_until
 from toy_stage import Toy
 
 from flows.backoff import Backoff
@@ -25,20 +25,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(autouse=True)
-def _point_prefect_at(prefect: PrefectServer) -> Iterator[None]:
-    from prefect.settings import (
-        PREFECT_API_REQUEST_TIMEOUT,
-        PREFECT_API_URL,
-        PREFECT_CLIENT_MAX_RETRIES,
-        temporary_settings,
-    )
-
-    updates: dict[Any, Any] = {
-        PREFECT_API_URL: prefect.api,
-        PREFECT_CLIENT_MAX_RETRIES: 1,
-        PREFECT_API_REQUEST_TIMEOUT: 5,
-    }
-    with temporary_settings(updates=updates):
+def _prefect(prefect: PrefectServer) -> Iterator[None]:
+    with prefect_points_at(prefect):
         yield
 
 
