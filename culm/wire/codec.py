@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -159,7 +161,8 @@ _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true
 def _plain(kind: type, value: Any, path: str, faults: list[FieldFault],
            rules: Mapping[str, Any]) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        with suppress(OverflowError):  # too big: it stays what it is, and does not fit
+            value = float(value)
     fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     if not fits or (isinstance(value, float) and not math.isfinite(value)):
         faults.append(FieldFault(path, _show(value), f"{_WORDS[kind]} is needed"))
@@ -202,8 +205,13 @@ def _half_characters(value: str) -> bool:
     return not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 100, 100
+
+
 def _show(value: Any) -> str:
-    text = ascii(value)
+    # Values come from anybody: neither their depth nor their size may cost us anything.
+    text = _SHORT.repr(value).encode("ascii", "backslashreplace").decode()
     return text if len(text) <= 80 else text[:77] + "..."
 
 

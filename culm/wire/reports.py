@@ -9,6 +9,8 @@ from enum import StrEnum
 from culm.core import names
 
 _ADLER32 = {"pattern": re.compile(r"[0-9a-f]{8}"), "rule": "eight lower-case hexadecimal digits"}
+_INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
+"""What a column of the books holds: one number over it would spoil a whole batch of reports."""
 MAX_TAIL = 20_000
 MAX_METADATA = 1_000_000
 """`userJobMetadata.json` must be less than 1 MB (documentation, 4.1.2 FAQ)."""
@@ -68,11 +70,11 @@ class JobReport:
     """
 
     job_id: int
-    attempt_nr: int
-    report_nr: int = field(metadata={"minimum": 1, "maximum": 2**31})
+    attempt_nr: int = field(metadata=_INT32)
+    report_nr: int = field(metadata={"minimum": 1, "maximum": 2**31 - 1})
     state: ReportState
-    exit_code: int | None = None
-    pilot_error_code: int = 0
+    exit_code: int | None = field(default=None, metadata=_INT32)
+    pilot_error_code: int = field(default=0, metadata=_INT32)
     pilot_error_diag: str = field(default="", metadata={"multiline": True, "longest": 4000})
     outputs: tuple[OutputFile, ...] = ()
     metrics: JobMetrics | None = None

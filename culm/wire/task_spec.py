@@ -109,6 +109,11 @@ def _split_rules(spec: TaskSpec) -> Iterator[FieldFault]:
     if spec.n_files_per_job is not None and spec.n_events_per_job is not None:
         yield FieldFault("n_events_per_job", str(spec.n_events_per_job),
                          "give n_files_per_job or n_events_per_job, not both")
+    # With input, the file's events count; what the catalogue says of them is seen by feed.
+    n_events = spec.n_events_per_file if spec.inputs else spec.n_events
+    if spec.n_events_per_job is not None and (n_events or 0) > MAX_JOBS * spec.n_events_per_job:
+        yield FieldFault("n_events_per_job", str(spec.n_events_per_job),
+                         f"would make more than {MAX_JOBS} jobs")
     if not spec.inputs:
         for name in ("n_files_per_job", "n_gb_per_job", "n_events_per_file"):
             if getattr(spec, name) is not None:

@@ -258,7 +258,8 @@ class CommandRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandAnswer:
     """Whether a command was taken up: PanDA's codes (0 accepted, 2 no such task, 3 not permitted,
-    4 wrong status), and the words."""
+    4 wrong status), and the words.
+    """
 
     task_id: int
     code: int

@@ -78,7 +78,7 @@ def test_jobs_never_go_back_in_the_published_order(start: StrEnum, events: list[
 
 
 def test_machine_with_an_unreachable_status_is_refused() -> None:
-    with pytest.raises(ValueError, match="toy: no way leads to .*running"):
+    with pytest.raises(ValueError, match=r"toy: no way leads to .*running"):
         Machine(
             noun="toy",
             initial=frozenset({JobStatus.PENDING}),
@@ -88,7 +88,7 @@ def test_machine_with_an_unreachable_status_is_refused() -> None:
 
 def test_machine_with_an_event_that_moves_nothing_is_refused() -> None:
     moves = {key: to for key, to in FILE.moves.items() if key[1] != FileEvent.SERVED}
-    with pytest.raises(ValueError, match="file: events that move nothing: .*served"):
+    with pytest.raises(ValueError, match=r"file: events that move nothing: .*served"):
         Machine(noun="file", initial=FILE.initial, moves=moves, reopening=FILE.reopening)
 
 
