@@ -34,7 +34,14 @@ class _Score:
 
     n_wanted: int
     n_done: int = 0
+    n_asked: int = 0
     heard: float = 0.0
+
+    def take(self, most: int) -> int:
+        """How many jobs a pilot may ask for, so that all together do not take too many."""
+        count = min(most, self.n_wanted - self.n_asked)
+        self.n_asked += count
+        return count
 
 
 def jobs_per_second(desk: Desk, n_jobs: int, batch: int) -> float:
@@ -71,8 +78,12 @@ async def _pilot(port: int, token: str, batch: int, score: _Score) -> None:
     }  # fmt: skip
     async with Connection(port, token) as server:
         while score.n_done < score.n_wanted:
-            request["request_key"] = uuid.uuid4().hex
+            wanted = score.take(batch)
+            if not wanted:
+                return
+            request |= {"request_key": uuid.uuid4().hex, "n_jobs": wanted}
             jobs = (await server.post("/v1/pilots/me/work", request))["jobs"]
+            score.n_asked -= wanted - len(jobs)
             if not jobs:
                 _give_up_if_late(score)
                 await asyncio.sleep(0.005)

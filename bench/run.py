@@ -94,6 +94,7 @@ def measure_ours(results: Results, one: ours.Ours, sizes: Sequence[int], most_ru
     daemon = () if results.with_prefect else ("--without-prefect",)
     for n_jobs in sizes:
         with one.part("daemon", *daemon):
+            one.kill_all()
             # The first shift has to begin before anything is timed.
             ours.generated_per_second(one, 10)
             _, rate = ours.generated_per_second(one, n_jobs)
@@ -109,6 +110,9 @@ def _measure_whole(
     results: Results, one: ours.Ours, sizes: Sequence[int], daemon: Sequence[str]
 ) -> None:
     pilot = ours.pilot_arguments(one.folder, BATCH_END_TO_END, _slots())
+    with one.part("daemon", *daemon):
+        # What the measurements before left must not run, nor be settled while others are timed.
+        one.kill_all()
     with one.part("daemon", *daemon), one.part("pilot", *pilot):
         ours.jobs_to_the_end_per_second(one, 20)
         results.add("first job, s", ours.first_job_seconds(one))
