@@ -21,7 +21,7 @@ from pilot.lease import elapsed
 
 log = logging.getLogger(__name__)
 
-LINGER_SECONDS = 0.05
+LINGER_SECONDS = 0.1
 MAX_BATCH = 200
 MAX_BATCH_CHARS = 4_000_000
 _NEAR = 0.3

@@ -34,7 +34,7 @@ class PilotSettings:
     poll_seconds: float = 30.0
     kill_grace_seconds: float = 5.0
     max_stdout_mb: float = 2000.0
-    drain_seconds: float = 60.0
+    drain_seconds: float = 25.0
 
 
 def default_work_dir() -> Path:

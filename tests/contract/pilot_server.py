@@ -87,7 +87,9 @@ class PilotServer:
     def stop(self) -> None:
         """Listen no more."""
         if self._web is not None:
-            self.faults.cut = True
+            with self._changed:
+                self.faults.cut = True
+                self._changed.notify_all()
             self._web.shutdown()
             self._web.server_close()
             self._web = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from pathlib import Path
@@ -287,13 +286,12 @@ def test_hundred_quick_jobs_leave_no_process_and_no_file(server, start, a_job):
     server.wait_for(lambda: len(server.reports) >= 100, 30)
     assert pilot.ended() == 0
     assert {r.state for r in server.reports} == {ReportState.FINISHED}
-    marked = [pid for pid in os.listdir("/proc") if pid.isdecimal() and is_marked(pid)]  # noqa: PTH208
-    assert marked == []
+    assert [pid for pid in Path("/proc").glob("[0-9]*") if runs_below(pid, pilot.work_dir)] == []
     assert list((pilot.work_dir / "runs").iterdir()) == []
 
 
-def is_marked(pid: str) -> bool:
+def runs_below(process: Path, folder: Path) -> bool:
     try:
-        return b"PILOT_ATTEMPT=" in Path(f"/proc/{pid}/environ").read_bytes()
+        return f"HOME={folder}/".encode() in (process / "environ").read_bytes()
     except OSError:
         return False
