@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from tasks.store.books import Books
-from tasks.store.locks import claim_names, release, renew
+from tasks.store.locks import claim_names, hold_tasks, release, renew
 from tasks.store.topics import Topic
 
 LEASE_SECONDS = 15.0
@@ -59,7 +59,8 @@ class Stage:
 
     Any number of owners on any number of machines may run it: a lease keeps them apart, and
     the transaction that writes the work renews the lease, so that an owner who lost it (it was
-    taken for dead) writes nothing.
+    taken for dead) writes nothing. Between the claim and the work others may have moved the
+    task on (a command, another owner): that is looked at again, with the task held.
     """
 
     name: str
@@ -96,7 +97,10 @@ class Stage:
         """
         with books.write() as session:
             renew(session, [claim.lease], owner, self.lease_seconds)
-            outcome = self.act(Act(session, claim.task_id, f"{self.name}@{owner}"))
+            hold_tasks(session, [claim.task_id])
+            outcome = Outcome(claim.task_id, "the task has moved on")
+            if self.candidates(session, 1, [claim.task_id]):
+                outcome = self.act(Act(session, claim.task_id, f"{self.name}@{owner}"))
             release(session, [claim.lease], owner)
         return outcome
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 from sqlmodel import Session
 
 from culm.core.errors import LeaseLost
-from tasks.store.bulk import text_in
+from tasks.store.bulk import id_in, text_in
+from tasks.store.tables import TASK
 from tasks.tables import Lock
 from tasks.tables.columns import db_now
 
@@ -80,3 +81,16 @@ def release(session: Session, names: Iterable[str], owner: str) -> None:
     session.connection().execute(
         delete(LOCK).where(text_in(LOCK.c.name, names, session), LOCK.c.owner == owner)
     )
+
+
+def hold_tasks(session: Session, task_ids: Iterable[int]) -> None:
+    """Keep these tasks to this transaction: whoever else holds one of them waits for its end.
+
+    What is read after this is not changed by another stage, watchdog or command until the
+    commit. On SQLite a writing transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        session.connection().execute(
+            select(TASK.c.id).where(id_in(TASK.c.id, task_ids, session))
+            .order_by(TASK.c.id).with_for_update(key_share=True)
+        )  # fmt: skip
