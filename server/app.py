@@ -26,6 +26,7 @@ from server.identity.identification import Identification
 from server.identity.keys import KeyRing
 from server.identity.revocations import RELOAD_SECONDS, Revocations
 from server.identity.tokens import TokenChecker
+from server.logs import set_up_logging
 from server.metrics import Metrics
 from server.nouns import NOUNS
 from server.openapi import openapi_document
@@ -92,6 +93,7 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
 def app_from_settings() -> FastAPI:
     """The app for a process of its own, from the settings in force: what uvicorn's workers call."""
     settings = load_settings()
+    set_up_logging(settings.log_level)
     return create_app(settings, Books(settings.database_url))
 
 

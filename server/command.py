@@ -16,6 +16,8 @@ app = typer.Typer(help="Run the HTTP service over the books.", no_args_is_help=F
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
 """Longer than a long poll: a pilot's connection outlives its waiting."""
+WORKER_START_SECONDS = 60
+"""On a busy machine the imports of a worker take longer than uvicorn's own five seconds."""
 
 
 @app.callback(invoke_without_command=True)
@@ -82,4 +84,10 @@ def serve(settings: Settings, binding: Binding, workers: int = 1) -> None:
     books.close()
     # The children read their settings anew: what came by flag must reach them too.
     os.environ |= {f"{PREFIX}{name.upper()}": str(value) for name, value, _ in settings.items()}
-    uvicorn.run("server.app:app_from_settings", factory=True, workers=workers, **options)
+    uvicorn.run(
+        "server.app:app_from_settings",
+        factory=True,
+        workers=workers,
+        timeout_worker_healthcheck=WORKER_START_SECONDS,
+        **options,
+    )

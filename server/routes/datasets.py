@@ -16,10 +16,12 @@ from server.identity.access import PERSON, Holder, actor_of
 from server.identity.actor import PEOPLE, Actor
 from server.limits import BULK
 from server.parts import parts_of
+from server.races import looking_again
 from server.replies import reply
 from server.routes.parameters import DatasetName, Glob, Limit
 from server.routing import Noun, Terms
 from tasks.catalog.own import NewEntry, add_dataset, add_files
+from tasks.store.books import Books
 from tasks.views.datasets import (
     DatasetFilter,
     dataset_list,
@@ -79,18 +81,23 @@ def register_dataset(
     be repeated; a name that is there with other bytes is refused, and nothing is added then.
     The name begins with `user.<your name>.`; production may use others.
     """
-    actor = actor_of(request)
-    entries = [NewEntry(lfn=f.lfn, size_bytes=f.size_bytes, adler32=f.adler32, path=f.url,
-                        n_events=f.n_events) for f in new.files]  # fmt: skip
-    with parts_of(request).books.write() as session:
+    books, actor = parts_of(request).books, actor_of(request)
+    view, created = looking_again(lambda: _register(books, actor, new))
+    return reply(view, 201 if created else 200)
+
+
+def _register(books: Books, actor: Actor, new: NewDataset) -> tuple[DatasetView, bool]:
+    entries = [
+        NewEntry(f.lfn, f.size_bytes, f.adler32, f.url, n_events=f.n_events) for f in new.files
+    ]
+    with books.write() as session:
         owner = dataset_owner(session, new.name)
         check_may_write(actor, new.name, owner)
         row = add_dataset(session, new.name, owner or actor.subject)
         if entries and not row.is_open:
             raise Conflict(f"dataset {new.name} is closed: no files are added any more")
         add_files(session, row.id, entries)
-        view = dataset_view(session, new.name)
-    return reply(view, 200 if owner else 201)
+        return dataset_view(session, new.name), owner is None
 
 
 @datasets.get("/v1/datasets/{name}", Terms(READER, answers=DatasetView))

@@ -16,6 +16,7 @@ from server.identity.access import PERSON, actor_of
 from server.identity.actor import Actor
 from server.limits import MB, BodyLimits, blocks
 from server.parts import Parts, parts_of
+from server.races import looking_again
 from server.replies import reply
 from server.routes.datasets import READER
 from server.routes.parameters import DatasetName, FileName
@@ -70,17 +71,20 @@ def _place(parts: Parts, actor: Actor, name: str) -> tuple[FsPath, int]:
     with parts.books.read() as session:
         dataset = require_dataset(session, name)
         check_may_write(actor, name, dataset.owner)
+        if not dataset.is_open:
+            raise Conflict(f"dataset {name} is closed: no files are added any more")
         endpoint = default_endpoint(session)
-    if not dataset.is_open:
-        raise Conflict(f"dataset {name} is closed: no files are added any more")
     if endpoint.directory is None or endpoint.id is None:
         raise StorageFailed("the default storage is not on this server")
     return endpoint.directory, endpoint.id
 
 
 def _register(parts: Parts, name: str, entry: NewEntry) -> bool:
-    with parts.books.write() as session:
-        return add_files(session, require_dataset(session, name).id, [entry]) > 0
+    def add() -> bool:
+        with parts.books.write() as session:
+            return add_files(session, require_dataset(session, name).id, [entry]) > 0
+
+    return looking_again(add)
 
 
 def _view(parts: Parts, name: str, lfn: str) -> FileView:

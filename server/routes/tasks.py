@@ -23,6 +23,7 @@ from server.dataset_names import check_may_write
 from server.identity.access import PERSON, actor_of, owner_or_admin
 from server.limits import SMALL
 from server.parts import Parts, parts_of
+from server.races import looking_again
 from server.replies import reply
 from server.routes.parameters import Glob, Key, Limit, Statuses, TaskId, key_or_new, statuses_of
 from server.routing import Noun, Terms
@@ -65,7 +66,8 @@ def submit_task(
     actor = actor_of(request)
     # Its outputs are datasets that begin with the task's name.
     check_may_write(actor, spec.name, None)
-    accepted = submit(parts_of(request).books, spec, actor.subject, key_or_new(key))
+    books, task_key = parts_of(request).books, key_or_new(key)
+    accepted = looking_again(lambda: submit(books, spec, actor.subject, task_key))
     return reply(accepted, 201 if accepted.created else 200)
 
 

@@ -12,6 +12,7 @@ from culm.core.errors import NotFound
 from culm.wire.views import DatasetList, DatasetView, FileList, FileView
 from tasks.catalog.own import urls_of
 from tasks.statuses import DatasetKind
+from tasks.store.bulk import FRESH
 from tasks.tables import CatalogDataset, CatalogFile, Dataset, Replica, StorageEndpoint
 from tasks.views.shown import like, moment, page
 
@@ -126,9 +127,9 @@ def local_copy(session: Session, name: str, lfn: str) -> tuple[Path, FileView]:
 
 
 def _row(session: Session, name: str) -> CatalogDataset:
-    row = session.exec(
-        select(CatalogDataset).where(CatalogDataset.name == name.rstrip("/"))
-    ).first()
+    # Read anew: the same transaction may have added files by statements of its own.
+    query = select(CatalogDataset).where(CatalogDataset.name == name.rstrip("/"))
+    row = session.exec(query, execution_options=FRESH).first()
     if row is None:
         raise NotFound(f"no dataset {name}", hint="culm dataset list")
     return row
