@@ -114,7 +114,7 @@ class PilotServer:
         """The condition's value once it is true; fails the test after some seconds."""
         with self._changed:
             found = self._changed.wait_for(condition, seconds)
-        assert found, f"waited {seconds} s in vain; heard {self.reports}"
+        assert found, f"waited {seconds} s in vain; heard at last {self.reports[-3:]}"
         return found
 
     def final(self, job_id: int, seconds: float = 15.0) -> JobReport:
