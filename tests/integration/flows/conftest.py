@@ -1,4 +1,4 @@
-"""One Prefect server a session, and books in a file."""
+"""One Prefect server a session, and daemons as processes."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from prefect_scene import PrefectServer
 
 from tasks.store.books import Books
-from tasks.store.schema import upgrade
 from tasks.store.wakeups import Waker
+from tests.integration.flows.daemons import Daemons
+from tests.integration.flows.prefect_scene import PrefectServer
 
 
 @pytest.fixture(scope="session")
-def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("prefect")
-
-
-@pytest.fixture(scope="session")
-def prefect_server(prefect_home: Path) -> Iterator[PrefectServer]:
-    server = PrefectServer(prefect_home)
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    server = PrefectServer(tmp_path_factory.mktemp("prefect"))
     server.start()
     yield server
     server.kill()
@@ -35,20 +30,15 @@ def prefect(prefect_server: PrefectServer) -> PrefectServer:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def books(data_dir: Path) -> Iterator[Books]:
-    data_dir.mkdir()
-    with Books(f"sqlite:///{data_dir}/culm.db") as books:
-        upgrade(books)
-        yield books
-
-
-@pytest.fixture
 def waker(books: Books) -> Iterator[Waker]:
     waker = Waker(books)
     yield waker
     waker.close()
+
+
+@pytest.fixture
+def daemons(books: Books, tmp_path: Path) -> Iterator[Daemons]:
+    """Daemons over the test's books; what still runs is killed at the end."""
+    daemons = Daemons(books, tmp_path)
+    yield daemons
+    daemons.kill_all()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from prefect import flow
-from prefect_scene import PrefectServer, prefect_points_at, wait_until
 
 import flows
 from culm.core.errors import InvalidRequest, NotFound, WaitTimedOut
@@ -18,16 +17,21 @@ from culm.wire.task_spec import TaskSpec
 from culm.wire.views import CommandRequest, TaskView
 from flows import workplace
 from flows.workplace import Workplace
-from tasks.audit import audit
 from tasks.stages import STAGES
 from tasks.stages.command import command
 from tasks.stages.submit import submit
 from tasks.store.books import Books
-from tasks.store.seed import seed
 from tasks.store.wakeups import Waker
 from tasks.views.tasks import TaskFilter, task_list
+from tests.integration.flows.prefect_scene import PrefectServer, prefect_points_at, wait_until
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def books_url(tmp_path: Path) -> str:
+    """SQLite only: what is tested here is Prefect's side."""
+    return f"sqlite:///{tmp_path}/culm.db"
 
 
 @pytest.fixture(autouse=True)
@@ -37,17 +41,12 @@ def _prefect(prefect: PrefectServer) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def place(
-    books: Books, waker: Waker, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workplace]:
+def place(books: Books, waker: Waker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
     """The test's books as those of this process."""
-    seed(books, data_dir / "storage")
-    place = Workplace(load_settings({"data_dir": data_dir}), books, waker, "host:1:ab")
+    place = Workplace(load_settings({"data_dir": tmp_path}), books, waker, "host:1:ab")
     for module in ("flows.stages", "flows.lifecycle", "flows.daemons"):
         monkeypatch.setattr(f"{module}.our_workplace", lambda: place)
-    yield place
-    with books.read() as session:
-        assert audit(session) == []
+    return place
 
 
 def a_spec(name: str = "user.alice.hello") -> TaskSpec:
@@ -150,9 +149,9 @@ def test_waiting_for_no_task_is_not_found() -> None:
 
 
 def test_processes_of_their_own_open_the_books_that_the_settings_name(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch, books: Books
+    monkeypatch: pytest.MonkeyPatch, books: Books
 ) -> None:
-    monkeypatch.setenv("CULM_DATA_DIR", str(data_dir))
+    monkeypatch.setenv("CULM_DATABASE_URL", books.url)
     workplace.our_workplace.cache_clear()
 
     mine = workplace.our_workplace()

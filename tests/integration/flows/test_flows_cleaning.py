@@ -7,11 +7,11 @@ from typing import cast
 
 import httpx
 import pytest
-from prefect_scene import PrefectServer, wait_until
 
 from flows import cleaning
 from flows.cleaning import clean_flow_runs, end_lost_shifts, post
 from tasks.store.books import Books
+from tests.integration.flows.prefect_scene import PrefectServer, wait_until
 
 pytestmark = pytest.mark.slow
 NO_BOOKS = cast(Books, None)

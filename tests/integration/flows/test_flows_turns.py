@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from prefect_scene import wait_until
 from sqlalchemy import select, text
 
 from flows import turns
 from flows.table import Row
 from flows.turns import RUNS, run_row
 from tasks.store.books import Books
+from tests.integration.flows.prefect_scene import wait_until
 
 CALLS: list[str] = []
 GATE = threading.Event()
@@ -41,7 +40,12 @@ def broken(books: Books) -> str:
     raise ValueError("no")
 
 
-ROW = Row(name="noted", words="", function="test_flows_turns:noted", period_seconds=300)
+ROW = Row(
+    name="noted",
+    words="",
+    function="tests.integration.flows.test_flows_turns:noted",
+    period_seconds=300,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -77,13 +81,17 @@ def test_run_is_noted_with_owner_and_words(books: Books) -> None:
 
 
 def test_loop_row_goes_on_while_it_finds_something(books: Books) -> None:
-    run_row(replace(ROW, function="test_flows_turns:three_pages", loop=True), books, "a")
+    run_row(
+        replace(ROW, function="tests.integration.flows.test_flows_turns:three_pages", loop=True),
+        books,
+        "a",
+    )
 
     assert CALLS == ["page"] * 3
 
 
 def test_row_that_fails_gives_the_lock_back(books: Books) -> None:
-    row = replace(ROW, function="test_flows_turns:broken")
+    row = replace(ROW, function="tests.integration.flows.test_flows_turns:broken")
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
             run_row(row, books, "a")
@@ -93,12 +101,13 @@ def test_row_that_fails_gives_the_lock_back(books: Books) -> None:
 
 def test_run_that_overstays_keeps_others_out_and_is_warned_about(
     books: Books, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    data_dir: Path,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(turns, "LEASE_SECONDS", 0.9)
     monkeypatch.setattr(turns, "RENEW_SECONDS", 0.1)
     caplog.set_level(logging.WARNING, "flows.turns")
-    row = replace(ROW, function="test_flows_turns:gated", period_seconds=0.2)
+    row = replace(
+        ROW, function="tests.integration.flows.test_flows_turns:gated", period_seconds=0.2
+    )
     first = threading.Thread(target=run_row, args=(row, books, "a"))
     first.start()
     wait_until(lambda: caplog.records)

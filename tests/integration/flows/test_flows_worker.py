@@ -9,52 +9,57 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect_scene import PrefectServer, wait_until
 
 from culm.wire.task_spec import TaskSpec
 from flows.cleaning import STAGES
 from flows.table import TABLE
 from tasks.stages.submit import submit
 from tasks.store.books import Books
-from tasks.store.seed import seed
 from tasks.views.tasks import task_view
+from tests.integration.flows.prefect_scene import PrefectServer, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def books_url(tmp_path: Path) -> str:
+    """SQLite only: what is tested here is Prefect's side."""
+    return f"sqlite:///{tmp_path}/culm.db"
+
 
 HOUSE = Path(__file__).parents[3]
 
 
-def run_prefect(prefect: PrefectServer, data_dir: Path, *words: str) -> str:
+def run_prefect(prefect: PrefectServer, directory: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *words], cwd=HOUSE, capture_output=True, text=True,
-        env=environment(prefect, data_dir), check=False, timeout=200,
+        env=environment(prefect, directory), check=False, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def environment(prefect: PrefectServer, data_dir: Path) -> dict[str, str]:
+def environment(prefect: PrefectServer, directory: Path) -> dict[str, str]:
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "CULM_"))}
     return {
         **mine,
         "PREFECT_API_URL": prefect.api,
-        "PREFECT_HOME": str(data_dir / "worker"),
+        "PREFECT_HOME": str(directory / "worker"),
         "DO_NOT_TRACK": "1",
-        "CULM_DATA_DIR": str(data_dir),
+        "CULM_DATABASE_URL": f"sqlite:///{directory}/culm.db",
         "PYTHONPATH": str(HOUSE),
     }
 
 
 def test_prefect_yaml_is_deployed_and_a_worker_runs_a_stage(
-    prefect: PrefectServer, books: Books, data_dir: Path
+    prefect: PrefectServer, books: Books, tmp_path: Path
 ) -> None:
-    seed(books, data_dir / "storage")
     task_id = submit(
         books, TaskSpec(name="user.alice.hello", command="true"), "alice", "key"
     ).task_id
-    run_prefect(prefect, data_dir, "work-pool", "create", "culm", "--type", "process")
+    run_prefect(prefect, tmp_path, "work-pool", "create", "culm", "--type", "process")
 
-    run_prefect(prefect, data_dir, "--no-prompt", "deploy", "--all")
+    run_prefect(prefect, tmp_path, "--no-prompt", "deploy", "--all")
 
     deployed = {d["name"]: d for d in prefect.find("deployments")}
     assert set(deployed) == {*STAGES, *(row.name for row in TABLE)}
@@ -64,8 +69,8 @@ def test_prefect_yaml_is_deployed_and_a_worker_runs_a_stage(
         assert schedule["schedule"]["interval"] == max(row.period_seconds, 60)
     assert not any(deployed[name]["schedules"][0]["active"] for name in STAGES)
 
-    run_prefect(prefect, data_dir, "deployment", "run", "refine/refine")
-    run_prefect(prefect, data_dir, "worker", "start", "--pool", "culm", "--run-once")
+    run_prefect(prefect, tmp_path, "deployment", "run", "refine/refine")
+    run_prefect(prefect, tmp_path, "worker", "start", "--pool", "culm", "--run-once")
 
     run: dict[str, Any] = wait_until(
         lambda: next(iter(prefect.task_runs(f"refine {task_id} user.alice.hello")), None)
