@@ -21,7 +21,11 @@ class Lease:
         self._until = now + self._seconds
 
     def renew(self, asked_at: float) -> None:
-        """Extend it from the time at which the confirmed request was sent, not answered."""
+        """Extend it from the time at which the confirmed request was sent, not answered.
+
+        One that ran out is good again when the server confirms it before anybody here noticed:
+        the server decides, and it refuses what it has given to others.
+        """
         self._until = max(self._until, asked_at + self._seconds)
 
     def left(self, now: float) -> float:
