@@ -196,7 +196,13 @@ def _postgresql(folder: Path) -> Iterator[str]:
 
 def run(wanted: argparse.Namespace) -> Results:
     """Measure everything that was asked for."""
-    machine = f"{_slots()} cores, Python {platform.python_version()}, {platform.system()}"
+    load = os.getloadavg()[0]
+    if load > _slots() / 2:
+        print(f"warning: the machine is busy (load {load:.1f}): figures are low", file=sys.stderr)
+    machine = (
+        f"{_slots()} cores, load {load:.1f} before, Python {platform.python_version()}, "
+        f"{platform.system()}"
+    )
     results = Results(wanted.database, wanted.with_prefect, machine)
     on_postgresql = wanted.database == "postgresql"
     with tempfile.TemporaryDirectory(prefix="culm-bench-") as name:
@@ -241,6 +247,7 @@ def main() -> None:
     if wanted.json:
         print(json.dumps(document))
     else:
+        print(results.machine)
         print_table(found)
 
 
