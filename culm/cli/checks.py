@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,13 +13,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from culm.client import Client
 from culm.core.clock import utc_now
 from culm.core.errors import CulmError, NotAllowed
 from culm.core.house import PACKAGES, shadow_of
-from culm.core.settings import Settings, load_settings
+from culm.core.settings import Settings, load_settings, without_password
 from culm.core.units import format_duration, format_size
 
 OLDEST_PYTHON = (3, 11)
@@ -96,6 +94,8 @@ def _guarded(check: Check, settings: Settings) -> Finding:
         return check(settings)
     except CulmError as error:
         return Finding(name, "wrong", error.message, error.hint or "culm up")
+    except subprocess.TimeoutExpired:
+        return Finding(name, "wrong", "no answer in 30 s", "look at that service")
     except OSError as error:
         return Finding(name, "wrong", str(error), "look at the rights of that path")
 
@@ -151,49 +151,28 @@ def _existing(path: Path) -> Path:
 
 
 def check_database(settings: Settings) -> Finding:
-    """The books can be reached and have the schema that this program needs."""
-    if settings.database_url.startswith("sqlite:///"):
-        path = Path(settings.database_url.removeprefix("sqlite:///"))
-        if not path.exists():
-            return Finding(
-                "database", "warning", f"{path} is not there yet", "culm db init, or culm up"
-            )
-        return _sqlite(path)
-    return _by_command(settings)
+    """The books can be reached and have the schema that this program needs.
 
-
-def _sqlite(path: Path) -> Finding:
-    try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=2) as books:
-            fault = books.execute("PRAGMA quick_check(1)").fetchone()[0]
-            version = books.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.Error as error:
-        return Finding("database", "wrong", f"{path}: {error}", "culm db init")
-    if fault != "ok":
-        return Finding("database", "wrong", f"{path} is damaged: {fault}", "restore a backup")
-    return Finding("database", "ok", f"{path}, schema {version[0] if version else 'none'}")
-
-
-def _by_command(settings: Settings) -> Finding:
-    """Ask `culm db check`: only the floor above knows how to reach this kind of database."""
-    shown = _without_password(settings.database_url)
+    The floor above knows how; it is asked as a command, for nothing here imports it.
+    """
+    shown = without_password(settings.database_url)
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    if settings.database_url.startswith("sqlite:///") and not path.exists():
+        return Finding(
+            "database", "warning", f"{path} is not there yet", "culm db init, or culm up"
+        )
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "culm", "db", "check"],
+        [sys.executable, "-P", "-m", "culm", "db", "status"],
         capture_output=True,
         text=True,
         timeout=30,
         env={**os.environ, "CULM_DATABASE_URL": settings.database_url},
         check=False,
     )
+    said = (done.stdout.strip() or done.stderr.strip() or "no answer").splitlines()[0]
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no answer"])[0]
-        return Finding("database", "wrong", f"{shown}: {last}", "culm db init")
-    return Finding("database", "ok", shown)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":…@") if parts.password else url
+        return Finding("database", "wrong", f"{shown}: {said}", "culm db init")
+    return Finding("database", "ok", f"{shown}, {said}")
 
 
 def check_server(settings: Settings) -> Finding:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from culm.cli.outcome import Act, exit_code
 from culm.cli.progress import OnBytes, bytes_shown
-from culm.cli.render import print_json, safe, say
+from culm.cli.render import print_json, print_line, safe, say
 from culm.client import Client
 from culm.client.prun import listed
 from culm.client.transfer import Source, check_lfn
@@ -47,7 +47,7 @@ def send_files(client: Client, sending: Sending, *, as_json: bool) -> int:
     if as_json:
         print_json(view)
     else:
-        print(safe(f"{view.name}\t{view.n_files} files"))
+        print_line(view.name, f"{view.n_files} files")
     return exit_code(acts)
 
 

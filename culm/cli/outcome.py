@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from culm.cli.errors import PARTLY_DONE
-from culm.cli.render import print_json, safe, say
+from culm.cli.render import print_json, print_line, say
 from culm.core.errors import CallerError, CulmError, NotAuthenticated
 from culm.wire.views import TaskView
 
@@ -55,7 +55,7 @@ def report(acts: Sequence[Act], *, as_json: bool) -> int:
         if act.error:
             say(f"culm: {act.target}: {act.message} ({act.error.code})")
         elif not as_json:
-            print(safe(f"{act.target}\t{act.message}"))
+            print_line(act.target, act.message)
     return exit_code(acts)
 
 

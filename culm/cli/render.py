@@ -52,7 +52,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     cells = [["" if cell is None else safe(cell) for cell in row] for row in rows]
     if not is_terminal(sys.stdout):
         for row in cells:
-            print("\t".join(row))
+            print_line(*row)
+        return
+    if not cells:
+        say("nothing to show")
         return
     from rich.console import Console
     from rich.table import Table
@@ -66,9 +69,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     Console().print(table)
 
 
+def print_line(*cells: object) -> None:
+    """Print one line of cells with tabs between."""
+    print("\t".join(safe(cell) for cell in cells))
+
+
 def print_fields(pairs: Iterable[tuple[str, object]]) -> None:
     """Print names and values, one a line; what is empty is left out."""
-    shown = [(name, safe(value)) for name, value in pairs if value not in (None, "", (), {})]
+    shown = [(safe(name), safe(value)) for name, value in pairs if value not in (None, "", (), {})]
     if not is_terminal(sys.stdout):
         for name, value in shown:
             print(f"{name}\t{value}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from culm.core.errors import FieldFault, Misconfigured
 from culm.core.nearest import nearest, unknown_name
@@ -229,6 +230,12 @@ def _absolute(database_url: str) -> str:
     if path == database_url or path.startswith(("/", ":")) or not path:
         return database_url
     return f"sqlite:///{Path(path).absolute()}"
+
+
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown."""
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":…@", 1) if password else url
 
 
 def _loopback_for(host: str) -> str:

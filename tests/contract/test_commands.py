@@ -172,6 +172,7 @@ def test_many_acts_go_on_after_a_refusal(culm: Run, world: World) -> None:
     world.a_task(2, status="done", final=True)
     done = culm("task", "pause", "1-3", "--json")
     rows = json.loads(done.stdout)
+    assert culm("task", "pause", "1").stdout == "1\tpause accepted\n"
     assert (done.returncode, [row["ok"] for row in rows]) == (7, [True, False, False])
     assert [row.get("code") for row in rows] == [None, "CULM-1005", "CULM-1004"]
 
@@ -340,3 +341,11 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(culm: Run, world: World) -
     assert ill.returncode == 1
     assert [c["name"] for c in checks if c["state"] == "wrong"] == ["server"]
     assert all(c["mend"] for c in checks if c["state"] != "ok")
+
+
+def test_password_of_the_database_is_not_shown(culm: Run) -> None:
+    url = "postgresql+psycopg://culm:hunter2@db.example/culm"
+    for words in (["config", "show"], ["config", "show", "--json"], ["doctor", "--json"]):
+        done = culm(*words, CULM_DATABASE_URL=url)
+        assert "hunter2" not in done.stdout + done.stderr
+        assert "db.example" in done.stdout or words == ["doctor", "--json"]
