@@ -15,7 +15,7 @@ from culm.wire.views import CommandAnswer, CommandRequest
 from tasks.lifecycles import TASK as MACHINE
 from tasks.lifecycles import JobEvent, TaskEvent
 from tasks.stages.select import tasks_where
-from tasks.stages.settle import settle_unrun
+from tasks.stages.settle import settle_failed, settle_unrun
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.books import Books, wake
@@ -126,13 +126,20 @@ def _end_unsent(act: Act, task: Task, event: JobEvent, why: Why) -> tuple[int, b
 def end_unsent(
     session: Session, task: Task, job_ids: Iterable[int], event: JobEvent, why: Why
 ) -> list[int]:
-    """Close or cancel jobs that no pilot has; their input is given back."""
+    """Close or cancel jobs that no pilot has; gives those that no pilot got meanwhile.
+
+    Their input is given back: of closed ones as it was, of cancelled ones less one of the
+    owner's attempts, or the system would bring back for ever what a person kills.
+    """
     by_person = event == JobEvent.CANCELLED
     code = ServerError.KILLED_BY_USER if by_person else ServerError.TASK_ENDED
     moved = move_jobs(
         session, job_ids, event, why, server_error_code=int(code), server_error_diag=why.reason
     )
-    settle_unrun(session, task, moved)
+    if by_person:
+        settle_failed(session, task, dict.fromkeys(moved, True))
+    else:
+        settle_unrun(session, task, moved)
     return moved
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlmodel import Session
 
 from culm.core.errors import NotFound, WrongStatus
 from culm.wire.views import CommandAnswer
 from tasks.lifecycles import JOB as MACHINE
 from tasks.lifecycles import JobEvent
 from tasks.stages.command import end_unsent
+from tasks.stages.ending import roll_up
 from tasks.statuses import JobStatus
 from tasks.store.books import Books, wake
+from tasks.store.locks import hold_tasks
 from tasks.store.moves import Why
 from tasks.store.tables import JOB
 from tasks.store.topics import Topic
@@ -26,17 +29,25 @@ def kill_job(books: Books, job_id: int, user: str, reason: str = "") -> CommandA
     """
     why = Why(user, reason or f"killed by {user}")
     with books.write() as session:
-        job = session.get(Job, job_id)
-        if job is None:
-            raise NotFound(f"no job {job_id}")
+        task_id = _task_of(session, job_id)
+        hold_tasks(session, [task_id])
+        job = session.get_one(Job, job_id)
         if job.status in MACHINE.final or job.status == JobStatus.HOLDING:
             raise WrongStatus(f"job {job_id} is {job.status}: it has ended")
-        task = session.get_one(Task, job.task_id)
-        if not end_unsent(
-            session, task, [job_id] if job.pilot_id is None else [], JobEvent.CANCELLED, why
-        ):
+        task = session.get_one(Task, task_id)
+        waits = [job_id] if job.pilot_id is None else []
+        if end_unsent(session, task, waits, JobEvent.CANCELLED, why):
+            roll_up(session, task_id, why)
+        else:
             session.connection().execute(
                 update(JOB).where(JOB.c.id == job_id).values(kill_reason=why.reason)
             )
             wake(session, Topic.KILL_REQUESTED)
-    return CommandAnswer(task_id=job.task_id, code=0, message="kill accepted")
+    return CommandAnswer(task_id=task_id, code=0, message="kill accepted")
+
+
+def _task_of(session: Session, job_id: int) -> int:
+    found = session.connection().execute(select(JOB.c.task_id).where(JOB.c.id == job_id)).scalar()
+    if found is None:
+        raise NotFound(f"no job {job_id}")
+    return int(found)
