@@ -34,6 +34,13 @@ def _act(act: Act) -> Outcome:
         why = Why(act.actor, "wrong parameters: " + "; ".join(faults))
         move_tasks(act.session, [act.task_id], TaskEvent.FOUND_HOPELESS, why)
         return Outcome(act.task_id, why.reason)
+    n_datasets = add_datasets(act, spec)
+    move_tasks(act.session, [act.task_id], TaskEvent.REFINED, Why(act.actor))
+    return Outcome(act.task_id, f"{n_datasets} datasets", n_done=n_datasets)
+
+
+def add_datasets(act: Act, spec: TaskSpec) -> int:
+    """Write the rows of the datasets that a task reads and writes; gives how many."""
     rows = list(_datasets(spec))
     ids = take_ids(act.session, "dataset", len(rows))
     insert_rows(
@@ -41,8 +48,7 @@ def _act(act: Act) -> Outcome:
         ("id", "task_id", "name", "kind", "stream", "is_primary", "local_name", "n_files_per_job"),
         [(i, act.task_id, *row) for i, row in zip(ids, rows, strict=True)],
     )  # fmt: skip
-    move_tasks(act.session, [act.task_id], TaskEvent.REFINED, Why(act.actor))
-    return Outcome(act.task_id, f"{len(rows)} datasets", n_done=len(rows))
+    return len(rows)
 
 
 def _datasets(spec: TaskSpec) -> Iterator[tuple[str, str, str, bool, str, int | None]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import update
 
 from tasks.lifecycles import DatasetEvent, FileEvent, TaskEvent
+from tasks.specs import spec_of
+from tasks.stages.refine import add_datasets
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import DatasetKind, TaskStatus
@@ -16,7 +18,10 @@ from tasks.tables import Dataset
 
 def _act(act: Act) -> Outcome:
     n_again = 0
-    for dataset in datasets_of(act.session, act.task_id):
+    datasets = datasets_of(act.session, act.task_id)
+    if not datasets:  # it was ended before it was refined
+        add_datasets(act, spec_of(act.session, act.task_id))
+    for dataset in datasets:
         move_datasets(act.session, [dataset.id], DatasetEvent.REOPENED)
         if dataset.kind in (DatasetKind.OUTPUT, DatasetKind.LOG):
             _reopen(act, dataset)
