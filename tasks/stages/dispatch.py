@@ -18,12 +18,13 @@ from culm.wire.job_spec import JobSpec, PilotSpec, WorkAnswer, WorkRequest
 from tasks.lifecycles import FileEvent, JobEvent
 from tasks.queues import QueueSettings, queue_settings
 from tasks.stages.job_specs import job_specs
+from tasks.stages.settle import settle_unrun
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
 from tasks.store.bulk import id_in, text_in
 from tasks.store.ids import take_ids
 from tasks.store.moves import Why, database_time, move_files, move_jobs
 from tasks.store.tables import FILE, JOB, JOB_FILE, JOB_LEASED, JOB_WAITING, PILOT
-from tasks.tables import Pilot, Queue
+from tasks.tables import Pilot, Queue, Task
 from tasks.tables.columns import db_now
 
 
@@ -47,12 +48,29 @@ def sign_on(session: Session, spec: PilotSpec) -> tuple[int, QueueSettings]:
     return pilot_id, queue_settings(queue.settings, queue.name)
 
 
-def sign_off(session: Session, pilot_id: int) -> None:
-    """The pilot takes no more work. Jobs that it still has keep their leases."""
+def sign_off(session: Session, pilot_id: int) -> int:
+    """The pilot takes no more work; gives how many jobs went back because it never started them.
+
+    Jobs that it is still running keep their leases.
+    """
     session.connection().execute(
         update(PILOT).where(PILOT.c.id == pilot_id)
         .values(status=str(PilotStatus.GONE), last_heard_at=db_now())
     )  # fmt: skip
+    rows = session.connection().execute(
+        select(JOB.c.id, JOB.c.task_id)
+        .where(JOB_LEASED, JOB.c.pilot_id == pilot_id, JOB.c.status == str(JobStatus.SENT))
+    )  # fmt: skip
+    unstarted: dict[int, list[int]] = defaultdict(list)
+    for job_id, task_id in rows:
+        unstarted[task_id].append(job_id)
+    why = Why("dispatch", f"pilot {pilot_id} signed off before it started the job")
+    n_back = 0
+    for task_id, job_ids in unstarted.items():
+        moved = move_jobs(session, job_ids, JobEvent.CLOSED, why, server_error_diag=why.reason)
+        settle_unrun(session, session.get_one(Task, task_id), moved)
+        n_back += len(moved)
+    return n_back
 
 
 def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> list[WorkAnswer]:

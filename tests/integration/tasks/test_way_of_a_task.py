@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.stages.dispatch import sign_off
 from tasks.statuses import TaskStatus
 from tasks.store.books import Books
 from tests.builders import (
@@ -78,5 +79,22 @@ def test_lost_heartbeat_does_not_spend_an_attempt(books: Books) -> None:
     zombie = report(books, pilot, a_report(first, nr=2))[0]
     assert (zombie.instruction, zombie.reason) == ("forget", f"job {first.job_id} is failed")
     report(books, pilot, a_report(second))
+    run_stages(books)
+    assert task_row(books, task_id).status == TaskStatus.DONE
+
+
+def test_pilot_that_signs_off_gives_back_what_it_never_started(books: Books) -> None:
+    task_id = a_task(books, n_jobs=2)
+    run_stages(books)
+    leaver, stayer = a_pilot(books), a_pilot(books)
+    jobs = get_work(books, leaver).jobs
+    report(books, leaver, a_report(jobs[0], "running"))
+    with books.write() as session:
+        assert sign_off(session, leaver) == 1
+    run_stages(books)
+    again = get_work(books, stayer).jobs
+    assert [(job.attempt_nr, job.command) for job in again] == [(2, "true")]
+    report(books, stayer, a_report(again[0]))
+    report(books, leaver, a_report(jobs[0], nr=2))
     run_stages(books)
     assert task_row(books, task_id).status == TaskStatus.DONE
