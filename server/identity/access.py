@@ -10,7 +10,7 @@ from fastapi import Request
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 
-from culm.core.errors import NotAllowed, NotAuthenticated, NotFound
+from culm.core.errors import FieldFault, InvalidRequest, NotAllowed, NotAuthenticated, NotFound
 from server.identity.actor import PEOPLE, Actor, Role
 
 OwnerOf = Callable[[Session, Mapping[str, Any]], str | None]
@@ -92,6 +92,15 @@ def owner_or_admin(noun: str, owner_of: OwnerOf) -> OwnerOr:
     return OwnerOr(frozenset({Role.ADMIN}), noun, owner_of)
 
 
+def id_in_path(path: Mapping[str, Any], name: str) -> int:
+    """The number that a path names; 0, which nothing bears, where it is no number.
+
+    Guards stand before the checks of parameters, so this may be anything.
+    """
+    text = str(path[name])
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+
+
 def known_actor(request: Request) -> Actor | None:
     """Who asks, as the identification of the request found; None without a token."""
     return request.scope.get("culm.actor")
@@ -122,9 +131,11 @@ class Guard:
             NotAuthenticated: a token is needed and there is none.
             NotAllowed: the token's roles are not those of the rule.
             NotFound: what the path names is another's, or is not there.
+            InvalidRequest: path or query hold a zero byte, which no database keeps.
         """
         if isinstance(self.access, Public):
             return
+        _check_text(request)
         actor = actor_of(request)
         if not role_allows(self.access, actor):
             raise NotAllowed(f"this is open to: {self.access}")
@@ -148,6 +159,12 @@ def may_see(actor: Actor, owner: str | None) -> bool:
     return owner is not None and (actor.subject == owner or actor.is_admin)
 
 
+def _check_text(request: Request) -> None:
+    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        fault = FieldFault("path", "%00", "text without zero bytes")
+        raise InvalidRequest("the path or query holds a zero byte", faults=[fault])
+
+
 def _check_thing(access: OwnerOr | Holder, actor: Actor, request: Request) -> None:
     with request.app.state.parts.books.read() as session:
         if isinstance(access, Holder):
@@ -159,5 +176,5 @@ def _check_thing(access: OwnerOr | Holder, actor: Actor, request: Request) -> No
             )
     if not allowed:
         # The same words for what is not there and for what is another's: nothing is learnt.
-        named = ", ".join(ascii(value)[:200] for value in request.path_params.values())
+        named = ", ".join(ascii(str(value))[1:-1][:200] for value in request.path_params.values())
         raise NotFound(f"no {access.noun} {named}")

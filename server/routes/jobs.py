@@ -10,7 +10,7 @@ from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
 from culm.wire.views import CommandAnswer, CommandRequest, History, JobView
 from server.bodies import JsonBody
-from server.identity.access import actor_of, owner_or_admin
+from server.identity.access import actor_of, id_in_path, owner_or_admin
 from server.limits import SMALL
 from server.parts import parts_of
 from server.replies import reply
@@ -21,7 +21,9 @@ from tasks.views.history import history
 from tasks.views.jobs import job_owner, job_view
 
 jobs = Noun("jobs", "The parts of a task that run on worker slots; each row is one attempt.")
-JOB_OWNER = owner_or_admin("job", lambda session, path: job_owner(session, int(path["job_id"])))
+JOB_OWNER = owner_or_admin(
+    "job", lambda session, path: job_owner(session, id_in_path(path, "job_id"))
+)
 
 
 @jobs.get("/v1/jobs/{job_id}", Terms(JOB_OWNER, answers=JobView))

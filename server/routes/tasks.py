@@ -20,7 +20,7 @@ from culm.wire.views import (
 )
 from server.bodies import JsonBody
 from server.dataset_names import check_may_write
-from server.identity.access import PERSON, actor_of, owner_or_admin
+from server.identity.access import PERSON, actor_of, id_in_path, owner_or_admin
 from server.limits import SMALL
 from server.parts import Parts, parts_of
 from server.races import looking_again
@@ -38,7 +38,9 @@ from tasks.views.jobs import JobFilter, job_list
 from tasks.views.tasks import TaskFilter, task_list, task_owner, task_version, task_view
 
 tasks = Noun("tasks", "The unit of work for one scientific objective: input, command, output.")
-TASK_OWNER = owner_or_admin("task", lambda session, path: task_owner(session, int(path["task_id"])))
+TASK_OWNER = owner_or_admin(
+    "task", lambda session, path: task_owner(session, id_in_path(path, "task_id"))
+)
 EVERYBODY, MYSELF = "*", "me"
 LONGEST_WAIT_SECONDS = 60
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
 
 from culm.core.checksums import adler32
@@ -158,8 +157,9 @@ def test_pilot_without_shared_files_reads_and_writes_through_the_server(scene: S
 
 
 def finish(pilot: Caller, job: dict[str, Any], contents: dict[str, bytes]) -> None:
-    outputs = [{"lfn": o["lfn"], "size_bytes": len(contents[o["kind"]]),
-                "adler32": f"{zlib.adler32(contents[o['kind']]):08x}"} for o in job["outputs"]]  # fmt: skip
+    written = [(output["lfn"], contents[output["kind"]]) for output in job["outputs"]]
+    outputs = [{"lfn": lfn, "size_bytes": len(content), "adler32": adler32([content])}
+               for lfn, content in written]  # fmt: skip
     report = {"job_id": job["job_id"], "attempt_nr": job["attempt_nr"], "report_nr": 1,
               "state": "finished", "exit_code": 0, "outputs": outputs}  # fmt: skip
     answer = pilot.post("/v1/pilots/me/reports", json={"reports": [report]}).json()
@@ -184,3 +184,13 @@ def test_logs_of_jobs_are_their_owners_to_read(scene: Scene) -> None:
         assert bob.get(path).status_code == 404
     assert bob.get("/v1/datasets").json()["datasets"] == []
     assert len(alice.get("/v1/datasets").json()["datasets"]) == 1
+
+
+def test_zero_bytes_reach_no_database(scene: Scene) -> None:
+    alice, pilot = scene.person("alice"), scene.pilot()
+    for path in ("/v1/datasets/a%00b", "/v1/datasets?pattern=a%00", "/v1/tasks?name=%00",
+                 "/v1/tasks?user=a%00b", "/v1/queues/a%00", "/v1/datasets?after=%00",
+                 "/v1/sandboxes/%00"):  # fmt: skip
+        assert alice.get(path).status_code == 422, path
+    assert pilot.get("/v1/storage/LOCAL/a%00/b").status_code == 422
+    assert pilot.put("/v1/storage/L%00/a/b", content=b"x").status_code == 422
