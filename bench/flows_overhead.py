@@ -55,10 +55,10 @@ class Toy:
         return Stage("refine", (Topic.TASK_REGISTERED,), self._candidates, self._act)
 
     def _candidates(
-        self, _session: Session, limit: int, _ids: Sequence[int] | None
+        self, _session: Session, limit: int, ids: Sequence[int] | None
     ) -> list[tuple[int, str]]:
-        count = min(limit // 4, self.left)
-        return [(self.next_id + n, "user.alice.hello") for n in range(count)]
+        ready = range(self.next_id, self.next_id + min(limit, self.left))
+        return [(task_id, "user.alice.hello") for task_id in ids or ready]
 
     def _act(self, act: Act) -> Outcome:
         self.started.append(time.perf_counter())

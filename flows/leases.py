@@ -1,4 +1,4 @@
-"""Leases of claims that failed: kept, so that nobody takes the task up again too soon."""
+"""Leases that are kept, so that nobody takes a task up again too soon."""
 
 from __future__ import annotations
 
@@ -15,3 +15,9 @@ def postpone(books: Books, claim: Claim, owner: str, seconds: float) -> None:
     """
     with books.write() as session:
         locks.renew(session, [claim.lease], owner, seconds)
+
+
+def rest(books: Books, claim: Claim, owner: str, seconds: float) -> None:
+    """Keep a task that is not leased any more from this stage, on all machines, for so long."""
+    with books.write() as session:
+        locks.claim_names(session, [claim.lease], owner, seconds)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from flows.agent import Piece
 from flows.backoff import Backoff
-from flows.leases import postpone
+from flows.leases import postpone, rest
 from tasks.stages.stage import Claim, Outcome, Stage
 from tasks.store.books import Books
 from tasks.store.wakeups import Mark, Waker
 
+log = logging.getLogger(__name__)
+
+SPINS = 5
 SWEEP_SECONDS = 5.0
 """Leases of the dead run out without news, and news may be lost with a connection: look anyway."""
 
@@ -38,6 +43,8 @@ class StageAgent:
     backoff: Backoff = field(default_factory=Backoff)
     _mark: Mark = field(default_factory=dict)
     _next_try: float | None = None
+    _idle: Counter[int] = field(default_factory=Counter)
+    _outcomes: dict[int, Outcome] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -57,16 +64,35 @@ class StageAgent:
         """Until the stage's topics have news, or something that was put off is due."""
         longest = SWEEP_SECONDS if self._next_try is None else self._next_try
         self._next_try = None
+        self._idle.clear()
         await self.waker.wait_async(self.stage.topics, min(seconds, longest), self._mark)
 
     async def settle(self, piece: StagePiece, error: Exception | None) -> None:
         """Forget the failures of what went well; put off what failed, on all machines."""
-        if error is None:
-            self.backoff.succeeded(piece.claim.task_id)
-            return
-        seconds = self.backoff.failed(piece.claim.task_id)
+        task_id = piece.claim.task_id
+        outcome = self._outcomes.pop(task_id, None)
+        if error is not None:
+            await self._put_off(postpone, piece.claim)
+        elif outcome is not None and self._spins(outcome):
+            log.warning("%s: ready again and again, though nothing is done to it", piece.title)
+            await self._put_off(rest, piece.claim)
+        else:
+            self.backoff.succeeded(task_id)
+
+    async def _put_off(
+        self, keep: Callable[[Books, Claim, str, float], None], claim: Claim
+    ) -> None:
+        seconds = self.backoff.failed(claim.task_id)
         self._next_try = min(seconds, self._next_try or SWEEP_SECONDS)
-        await asyncio.to_thread(postpone, self.books, piece.claim, self.owner, seconds)
+        await asyncio.to_thread(keep, self.books, claim, self.owner, seconds)
+
+    def _spins(self, outcome: Outcome) -> bool:
+        """Whether the task was found ready many times since the last wait, with no effect."""
+        if outcome.n_done or outcome.again:
+            del self._idle[outcome.task_id]
+            return False
+        self._idle[outcome.task_id] += 1
+        return self._idle[outcome.task_id] >= SPINS
 
     async def give_back(self, pieces: Sequence[StagePiece]) -> None:
         """Release the leases."""
@@ -79,6 +105,7 @@ class StageAgent:
 
     def _work(self, claim: Claim) -> str:
         outcome = self.stage.work(self.books, claim, self.owner)
+        self._outcomes[claim.task_id] = outcome
         if self.on_outcome is not None:
             self.on_outcome(outcome)
         return outcome.message

@@ -19,11 +19,15 @@ READY = "SELECT id, name FROM toy WHERE n_done < wanted"
 
 @dataclass
 class Toy:
-    """Rows `ready` for `stage`; ids in `poisoned` fail; `during` is called inside the work."""
+    """Rows that are ready until they were worked on as often as `wanted`.
+
+    Ids in `poisoned` fail, those in `lazy` do nothing; `during` is called inside the work.
+    """
 
     books: Books
     name: str = "refine"
     poisoned: set[int] = field(default_factory=set)
+    lazy: set[int] = field(default_factory=set)
     during: Callable[[int], None] = lambda _: None
     worked: list[int] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -62,6 +66,9 @@ class Toy:
         self.during(act.task_id)
         if act.task_id in self.poisoned:
             raise ValueError(f"poisoned row {act.task_id}")
+        if act.task_id in self.lazy:
+            self.worked.append(act.task_id)
+            return Outcome(act.task_id, "nothing done")
         act.session.connection().execute(
             text("UPDATE toy SET n_done = n_done + 1 WHERE id = :i"), {"i": act.task_id}
         )

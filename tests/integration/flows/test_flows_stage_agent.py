@@ -1,0 +1,95 @@
+"""The agent of a stage over real books, without Prefect: leases, back-off, wake-ups."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from flows.backoff import Backoff
+from flows.recorder import Unrecorded
+from flows.shift import Hours, Shift, Tally
+from flows.stage_agent import StageAgent
+from tasks.store.books import Books
+from tasks.store.wakeups import Waker
+from tests.integration.flows.toy_stage import Toy
+
+
+@pytest.fixture
+def toy(books: Books) -> Toy:
+    return Toy(books)
+
+
+def an_agent(toy: Toy, waker: Waker, owner: str = "a") -> StageAgent:
+    return StageAgent(toy.stage, toy.books, waker, owner, backoff=Backoff(first_seconds=60))
+
+
+def work_off(agent: StageAgent) -> Tally:
+    shift = Shift(agent, Unrecorded(), asyncio.Semaphore(2), Hours(until_idle=True))
+    return asyncio.run(shift.run())
+
+
+def test_two_agents_never_have_the_same_task(toy: Toy, waker: Waker) -> None:
+    toy.add(*range(1, 31))
+
+    async def scene() -> list[int]:
+        first, second = (an_agent(toy, waker, owner) for owner in "ab")
+        return [p.claim.task_id for agent in (first, second) for p in await agent.take()]
+
+    claimed = asyncio.run(scene())
+
+    assert sorted(claimed) == list(range(1, 31))
+
+
+def test_failed_task_is_kept_from_all_agents_and_others_go_on(toy: Toy, waker: Waker) -> None:
+    toy.add(1, 2, 3)
+    toy.poisoned = {2}
+
+    tally = work_off(an_agent(toy, waker))
+
+    assert (tally.pieces, tally.failed, toy.done()) == (3, 1, {1: 1, 2: 0, 3: 1})
+    assert work_off(an_agent(toy, waker, "b")).pieces == 0
+
+
+def test_task_that_is_ready_without_end_does_not_spin(
+    toy: Toy, waker: Waker, caplog: pytest.LogCaptureFixture
+) -> None:
+    toy.add(1, 2)
+    toy.lazy = {1}
+
+    tally = work_off(an_agent(toy, waker))
+
+    assert (toy.worked.count(1), toy.done()[2], tally.failed) == (5, 1, 0)
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        "refine 1 user.alice.toy1: ready again and again, though nothing is done to it"
+    ]
+
+
+def test_ids_narrow_what_is_taken(toy: Toy, waker: Waker) -> None:
+    toy.add(1, 2, 3)
+    agent = an_agent(toy, waker)
+    agent.task_ids = [2, 4]
+
+    work_off(agent)
+
+    assert toy.done() == {1: 0, 2: 1, 3: 0}
+
+
+def test_waiting_agent_is_woken_by_a_commit(toy: Toy, waker: Waker) -> None:
+    async def scene() -> float:
+        agent = an_agent(toy, waker)
+        shift = Shift(agent, Unrecorded(), asyncio.Semaphore(2), Hours(minutes=1))
+        running = asyncio.create_task(shift.run())
+        await asyncio.sleep(0.2)
+        started = time.monotonic()
+        await asyncio.to_thread(toy.add, 1)
+        while not toy.worked:
+            await asyncio.sleep(0.005)
+        took = time.monotonic() - started
+        shift.over.set()
+        await running
+        return took
+
+    # The sweep alone would take five seconds.
+    assert asyncio.run(scene()) < 3
