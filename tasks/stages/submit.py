@@ -10,18 +10,20 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from culm.core.errors import Conflict, FieldFault, InvalidRequest
+from culm.core.names import MAX_NAME
 from culm.core.nearest import unknown_name
 from culm.wire.codec import encode
-from culm.wire.task_spec import InputStream, TaskSpec
+from culm.wire.task_spec import MAX_JOBS, InputStream, TaskSpec
 from culm.wire.views import TaskAccepted
 from tasks.catalog.own import find_dataset, list_files, matches
 from tasks.lifecycles import TASK as MACHINE
-from tasks.output_names import output_plans
+from tasks.output_names import lfn, output_plans
 from tasks.specs import spec_of
 from tasks.statuses import TaskStatus
 from tasks.store.books import Books, wake
 from tasks.store.bulk import insert_rows
 from tasks.store.ids import take_ids
+from tasks.store.locks import one_at_a_time
 from tasks.store.moves import database_time
 from tasks.store.tables import QUEUE, SITE, TASK
 from tasks.store.topics import Topic
@@ -40,6 +42,7 @@ def submit(books: Books, spec: TaskSpec, user: str, key: str) -> TaskAccepted:
     document = encode(spec)
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     with books.write() as session:
+        one_at_a_time(session, f"submit/{user}")
         known = _known(session, user, key, digest)
         if known is not None:
             return known
@@ -101,6 +104,7 @@ def _store(session: Session, task_id: int, spec: TaskSpec, user: str, key: str) 
 
 def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFault]:
     """Everything that a task names and that is not there, or not this user's to use."""
+    yield from _name_faults(spec, user)
     yield from _site_faults(session, spec)
     if spec.sandbox is not None and session.get(SandboxRow, spec.sandbox) is None:
         yield FieldFault("sandbox", spec.sandbox, "no such sandbox here: upload it first")
@@ -114,6 +118,16 @@ def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFaul
             coming = set() if parent.status in MACHINE.final else {p.dataset for p in plans}
     for number, stream in enumerate(spec.inputs):
         yield from _stream_faults(session, f"inputs[{number}]", stream, coming)
+
+
+def _name_faults(spec: TaskSpec, user: str) -> Iterator[FieldFault]:
+    for plan in output_plans(spec):
+        longest = max(plan.dataset, lfn(spec.name, user, 2**62, MAX_JOBS, plan), key=len)
+        if len(longest) > MAX_NAME:
+            yield FieldFault(
+                "outputs" if not plan.is_log else "name", plan.local_name,
+                f"its catalogue name {longest[:40]}... would be over {MAX_NAME} characters long",
+            )  # fmt: skip
 
 
 def _site_faults(session: Session, spec: TaskSpec) -> Iterator[FieldFault]:

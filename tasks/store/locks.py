@@ -94,3 +94,16 @@ def hold_tasks(session: Session, task_ids: Iterable[int]) -> None:
             select(TASK.c.id).where(id_in(TASK.c.id, task_ids, session))
             .order_by(TASK.c.id).with_for_update(key_share=True)
         )  # fmt: skip
+
+
+def one_at_a_time(session: Session, name: str) -> None:
+    """Let one transaction at a time go on from here under this name; to the commit.
+
+    For what looks whether something is there and else adds it: on PostgreSQL two that look at
+    once would both add. On SQLite a writing transaction is alone anyway.
+    """
+    if session.get_bind().dialect.name != "sqlite":
+        session.connection().execute(_ALONE, {"name": name})
+
+
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
