@@ -93,7 +93,8 @@ def test_sandbox_with_another_digest_is_refused(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", "../../etc/passwd", "%2e%2e%2fx", "/etc/passwd",
-                                  "x" * 5000, "a%00b", "A" * 64, "0" * 63, "0" * 65, "0" * 64 + "%0a"])  # fmt: skip
+                                  "x" * 5000, "a%00b", "A" * 64, "0" * 63, "0" * 65,
+                                  "0" * 64 + "%0a"])  # fmt: skip
 def test_sandbox_has_no_name_but_its_digest(scene: Scene, name: str) -> None:
     alice = scene.person("alice")
     answer = alice.put(f"/v1/sandboxes/{name}", content=an_archive(a="1"))
