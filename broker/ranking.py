@@ -13,15 +13,24 @@ BEST = 10
 def rank(
     demand: Demand, queues: Iterable[Queue], filters: Sequence[tuple[str, Filter]] = GENERIC
 ) -> Ranking:
-    """The queues that take the demand, best first, and why each of the others does not."""
-    ranked: list[Ranked] = []
+    """The queues that take the demand, best first, and why each of the others does not.
+
+    Queues where no pilot is at work take part only if there is no other.
+    """
+    taken: list[Queue] = []
     rejections: list[Rejection] = []
     for queue in sorted(queues, key=lambda q: q.name):
         refusal = _first_refusal(demand, queue, filters)
         if refusal is None:
-            ranked.append(Ranked(queue.name, weight(queue)))
+            taken.append(queue)
         else:
             rejections.append(refusal)
+    if any(queue.has_pilots for queue in taken):
+        idle = [queue for queue in taken if not queue.has_pilots]
+        taken = [queue for queue in taken if queue.has_pilots]
+        reason = "no pilot is at work there, and elsewhere there is one"
+        rejections += [Rejection(queue.name, "no_pilot", reason) for queue in idle]
+    ranked = [Ranked(queue.name, weight(queue)) for queue in taken]
     ranked.sort(key=lambda r: (-r.weight, r.queue))
     return Ranking(tuple(ranked[:BEST]), tuple(rejections))
 

@@ -30,6 +30,7 @@ class Queue:
     max_walltime_seconds: int | None = None
     n_waiting: int = 0
     n_running: int = 0
+    has_pilots: bool = True
 
 
 @dataclass(frozen=True, slots=True)

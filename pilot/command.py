@@ -71,7 +71,7 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
         token = read_token(str(source), os.environ)
         settings = PilotSettings(
             server=found.server_url,
-            queue=queue or os.environ.get("CULM_PILOT_QUEUE") or "local",
+            queue=queue or os.environ.get("CULM_PILOT_QUEUE") or "LOCAL",
             work_dir=(work_dir or default_work_dir()).absolute(),
             slots=slots,
             core_count=cores,

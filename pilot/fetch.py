@@ -178,7 +178,7 @@ class Fetcher:
             raise _EndOfWork(Why.ONCE)
 
 
-class _EndOfWork(Exception):  # noqa: N818 - not an error
+class _EndOfWork(Exception):
     def __init__(self, why: Why) -> None:
         super().__init__(why.value)
         self.why = why

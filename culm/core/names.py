@@ -28,5 +28,7 @@ def archive_name(pattern: str) -> str:
     The rule is prun's (documentation, 4.1.2 FAQ "Output with wildcards").
     """
     return re.sub(r"[*?]|\[[^\]]*\]", "XYZ", pattern) + ".tgz"
+
+
 DIGEST = re.compile(r"[0-9a-f]{64}")
 """A SHA-256 in lower-case hexadecimal."""

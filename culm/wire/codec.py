@@ -1,6 +1,6 @@
 """JSON values into message dataclasses and back, with every fault named at once.
 
-Only what messages need: str, int, float, bool, None, Literal, StrEnum, tuples, string-keyed
+Only what messages need: str, int, float, bool, None, StrEnum, tuples, string-keyed
 dicts and dataclasses. A field's metadata may hold `minimum`, `maximum`, `pattern` (a compiled
 regular expression for the whole string) and `rule` (the words for it).
 """
@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
@@ -91,8 +91,11 @@ def _dataclass(kind: type, value: Any, path: str, faults: list[FieldFault]) -> A
     known = {f.name for f, _ in shape}
     for name in value:
         if name not in known:
-            faults.append(FieldFault(_join(path, str(name)), _show(value[name]),
-                                     unknown_name(str(name), known)))
+            faults.append(
+                FieldFault(
+                    _join(path, str(name)), _show(value[name]), unknown_name(str(name), known)
+                )
+            )
     before = len(faults)
     found = {}
     for field, hint in shape:
@@ -108,40 +111,47 @@ def _unknown(value: Mapping[str, Any], known: set[str]) -> bool:
     return any(name not in known for name in value)
 
 
-def _value(hint: Any, value: Any, path: str, faults: list[FieldFault],
-           rules: Mapping[str, Any]) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if hint is Any:
+def _value(
+    hint: Any, value: Any, path: str, faults: list[FieldFault], rules: Mapping[str, Any]
+) -> Any:
+    hint, optional = _without_none(hint)
+    if hint is Any or (optional and value is None):
         return value
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        inner = [a for a in arguments if a is not type(None)]
-        return _value(inner[0], value, path, faults, rules)
+    origin, arguments = get_origin(hint), get_args(hint)
     if origin is tuple:
-        return _sequence(arguments[0], value, path, faults, rules)
-    if origin is dict or hint is dict:
-        return _mapping(arguments[1] if arguments else Any, value, path, faults, rules)
-    if origin is Literal:
-        return _choice(arguments, value, path, faults)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        read = _sequence(arguments[0], value, path, faults, rules)
+    elif origin is dict:
+        read = _mapping(arguments[1], value, path, faults, rules)
+    elif isinstance(hint, type) and issubclass(hint, StrEnum):
         picked = _choice(tuple(member.value for member in hint), value, path, faults)
-        return None if picked is None else hint(picked)
-    if is_dataclass(hint) and isinstance(hint, type):
-        return _dataclass(hint, value, path, faults)
-    return _plain(hint, value, path, faults, rules)
+        read = None if picked is None else hint(picked)
+    elif is_dataclass(hint) and isinstance(hint, type):
+        read = _dataclass(hint, value, path, faults)
+    else:
+        read = _plain(hint, value, path, faults, rules)
+    return read
 
 
-def _sequence(item: Any, value: Any, path: str, faults: list[FieldFault],
-              rules: Mapping[str, Any]) -> Any:
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """The type without `None`, and whether it was there."""
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint, False
+    inner = [argument for argument in get_args(hint) if argument is not type(None)]
+    return inner[0], len(inner) < len(get_args(hint))
+
+
+def _sequence(
+    item: Any, value: Any, path: str, faults: list[FieldFault], rules: Mapping[str, Any]
+) -> Any:
     if not isinstance(value, (list, tuple)):
         faults.append(FieldFault(path, _show(value), "a list is needed"))
         return ()
     return tuple(_value(item, v, f"{path}[{i}]", faults, rules) for i, v in enumerate(value))
 
 
-def _mapping(item: Any, value: Any, path: str, faults: list[FieldFault],
-             rules: Mapping[str, Any]) -> Any:
+def _mapping(
+    item: Any, value: Any, path: str, faults: list[FieldFault], rules: Mapping[str, Any]
+) -> Any:
     if not isinstance(value, Mapping):
         faults.append(FieldFault(path, _show(value), "an object is needed"))
         return {}
@@ -158,8 +168,9 @@ def _choice(choices: tuple[Any, ...], value: Any, path: str, faults: list[FieldF
 _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def _plain(kind: type, value: Any, path: str, faults: list[FieldFault],
-           rules: Mapping[str, Any]) -> Any:
+def _plain(
+    kind: type, value: Any, path: str, faults: list[FieldFault], rules: Mapping[str, Any]
+) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         with suppress(OverflowError):  # too big: it stays what it is, and does not fit
             value = float(value)

@@ -80,7 +80,8 @@ class JobReport:
     metrics: JobMetrics | None = None
     output_tail: str = field(default="", metadata={"multiline": True, "longest": MAX_TAIL})
     user_metadata: str | None = field(
-        default=None, metadata={"multiline": True, "longest": MAX_METADATA})
+        default=None, metadata={"multiline": True, "longest": MAX_METADATA}
+    )
     node: str = field(default="", metadata={"longest": 255})
 
 

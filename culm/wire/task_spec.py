@@ -30,8 +30,10 @@ class InputStream:
     `n_skip` files are left out at the start; `n_files` is the most that is used.
     """
 
-    stream: str = field(default="IN", metadata={
-        "pattern": names.STREAM, "rule": "a stream is IN, IN2, or upper-case letters"})
+    stream: str = field(
+        default="IN",
+        metadata={"pattern": names.STREAM, "rule": "a stream is IN, IN2, or upper-case letters"},
+    )
     datasets: tuple[str, ...] = field(default=(), metadata=_dataset())
     n_files_per_job: int | None = _rule(1, MAX_FILES_PER_JOB)
     n_files: int | None = _rule(1, MAX_JOBS)
@@ -48,14 +50,22 @@ class TaskSpec:
     processed exactly once; without inputs the task has `n_jobs` jobs (default 1).
     """
 
-    name: str = field(metadata={
-        "pattern": names.DATASET, "rule": f"a task name is {names.LFN_RULE}", "longest": 200})
+    name: str = field(
+        metadata={
+            "pattern": names.DATASET,
+            "rule": f"a task name is {names.LFN_RULE}",
+            "longest": 200,
+        }
+    )
     command: str = field(metadata={"multiline": True, "longest": 65_536})
     inputs: tuple[InputStream, ...] = ()
-    outputs: tuple[str, ...] = field(default=(), metadata={
-        "pattern": names.OUTPUT, "rule": f"an output is a file name: {names.LFN_RULE}"})
-    sandbox: str | None = field(default=None, metadata={
-        "pattern": names.DIGEST, "rule": "a SHA-256 digest"})
+    outputs: tuple[str, ...] = field(
+        default=(),
+        metadata={"pattern": names.OUTPUT, "rule": f"an output is a file name: {names.LFN_RULE}"},
+    )
+    sandbox: str | None = field(
+        default=None, metadata={"pattern": names.DIGEST, "rule": "a SHA-256 digest"}
+    )
     n_jobs: int | None = _rule(1, MAX_JOBS)
     n_files_per_job: int | None = _rule(1, MAX_FILES_PER_JOB)
     n_gb_per_job: float | None = _rule(0.001, 1_000_000)
@@ -63,8 +73,9 @@ class TaskSpec:
     n_events_per_job: int | None = _rule(1, 10**12)
     n_events_per_file: int | None = _rule(1, 10**12)
     site: str | None = _rule(pattern=names.USER, rule="a queue or site name")
-    excluded_sites: tuple[str, ...] = field(default=(), metadata={
-        "pattern": names.USER, "rule": "a queue or site name"})
+    excluded_sites: tuple[str, ...] = field(
+        default=(), metadata={"pattern": names.USER, "rule": "a queue or site name"}
+    )
     core_count: int = field(default=1, metadata={"minimum": 1, "maximum": 4096})
     memory_mb: int = field(default=2000, metadata={"minimum": 1, "maximum": 16_000_000})
     walltime_seconds: int = field(default=86_400, metadata={"minimum": 1, "maximum": 31_536_000})
@@ -107,13 +118,17 @@ def _split_rules(spec: TaskSpec) -> Iterator[FieldFault]:
     if spec.inputs and spec.n_jobs is not None and spec.n_files_per_job is not None:
         yield FieldFault("n_jobs", str(spec.n_jobs), "give n_jobs or n_files_per_job, not both")
     if spec.n_files_per_job is not None and spec.n_events_per_job is not None:
-        yield FieldFault("n_events_per_job", str(spec.n_events_per_job),
-                         "give n_files_per_job or n_events_per_job, not both")
+        yield FieldFault(
+            "n_events_per_job",
+            str(spec.n_events_per_job),
+            "give n_files_per_job or n_events_per_job, not both",
+        )
     # With input, the file's events count; what the catalogue says of them is seen by feed.
     n_events = spec.n_events_per_file if spec.inputs else spec.n_events
     if spec.n_events_per_job is not None and (n_events or 0) > MAX_JOBS * spec.n_events_per_job:
-        yield FieldFault("n_events_per_job", str(spec.n_events_per_job),
-                         f"would make more than {MAX_JOBS} jobs")
+        yield FieldFault(
+            "n_events_per_job", str(spec.n_events_per_job), f"would make more than {MAX_JOBS} jobs"
+        )
     if not spec.inputs:
         for name in ("n_files_per_job", "n_gb_per_job", "n_events_per_file"):
             if getattr(spec, name) is not None:

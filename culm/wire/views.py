@@ -151,8 +151,9 @@ class NewFile:
     lfn: str = field(metadata={"pattern": names.LFN, "rule": names.LFN_RULE})
     url: str = field(metadata={"longest": 1000, "pattern": _URL, "rule": "a URL: scheme:…"})
     size_bytes: int = field(metadata={"minimum": 0, "maximum": 2**60})
-    adler32: str = field(metadata={
-        "pattern": _ADLER32, "rule": "eight lower-case hexadecimal digits"})
+    adler32: str = field(
+        metadata={"pattern": _ADLER32, "rule": "eight lower-case hexadecimal digits"}
+    )
     n_events: int | None = field(default=None, metadata={"minimum": 0, "maximum": 2**60})
 
 
@@ -160,8 +161,9 @@ class NewFile:
 class NewDataset:
     """A dataset to be registered, or files to be added to one that is there."""
 
-    name: str = field(metadata={
-        "pattern": names.DATASET, "rule": f"a dataset name is {names.LFN_RULE}"})
+    name: str = field(
+        metadata={"pattern": names.DATASET, "rule": f"a dataset name is {names.LFN_RULE}"}
+    )
     files: tuple[NewFile, ...] = ()
 
 

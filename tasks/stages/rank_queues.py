@@ -11,11 +11,13 @@ from broker.ranking import rank
 from broker.values import Demand, Queue, Ranking
 from culm.wire.task_spec import TaskSpec
 from tasks.queues import queue_settings
-from tasks.statuses import JobStatus
+from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.moves import database_time
-from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, QUEUE, SITE
+from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE, SITE
 from tasks.tables import Decision, Task
+from tasks.tables.columns import db_now
 
+SILENT_SECONDS = 3 * 3600.0
 _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
 
 
@@ -26,7 +28,7 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
         walltime_seconds=task.walltime_seconds, site=spec.site,
         excluded_sites=frozenset(spec.excluded_sites),
     )  # fmt: skip
-    load = _load(session)
+    load, manned = _load(session), _manned(session)
     queues, ids = [], {}
     c = QUEUE.c
     for row in session.connection().execute(
@@ -40,7 +42,7 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
             name=row.name, site=row.site, status=row.status, core_count=settings.core_count,
             max_memory_mb=settings.max_memory_mb, max_disk_mb=settings.max_disk_mb,
             max_walltime_seconds=settings.max_walltime_seconds,
-            n_waiting=waiting, n_running=running,
+            n_waiting=waiting, n_running=running, has_pilots=row.id in manned,
         ))  # fmt: skip
     return rank(demand, queues), ids
 
@@ -59,6 +61,15 @@ def _load(session: Session) -> dict[int, tuple[int, int]]:
     for queue_id, count in running:
         load[queue_id] = (load.get(queue_id, (0, 0))[0], int(count))
     return load
+
+
+def _manned(session: Session) -> set[int]:
+    """The queues where a pilot is at work (rule 21 of spec/broker.md: heard of in 3 hours)."""
+    return set(session.connection().execute(
+        select(PILOT.c.queue_id).distinct()
+        .where(PILOT.c.status == str(PilotStatus.ACTIVE),
+               PILOT.c.last_heard_at > db_now(-SILENT_SECONDS))
+    ).scalars())  # fmt: skip
 
 
 def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:

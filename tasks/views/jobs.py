@@ -87,7 +87,10 @@ def error_words(job: Job) -> str:
 
 
 def _joined(kind: str, diagnosis: str) -> str:
-    return f"{kind}: {diagnosis}" if diagnosis and diagnosis != kind else kind
+    """The kind and what was noted; a note that says the kind itself is enough."""
+    if not diagnosis or diagnosis.startswith(kind):
+        return diagnosis or kind
+    return f"{kind}: {diagnosis}"
 
 
 def _view(job: Job, queue: str) -> JobView:

@@ -102,3 +102,12 @@ def test_empty_queue_weighs_less_than_a_busy_one_and_more_than_a_full_one() -> N
     assert rank(Demand(), some).ranked == (
         Ranked("busy", 2.1), Ranked("empty", 0.1), Ranked("full", 1 / 110),
     )  # fmt: skip
+
+
+def test_queue_without_pilots_is_taken_only_where_no_queue_has_any() -> None:
+    empty = Queue(name="empty", site="s", has_pilots=False)
+    manned = Queue(name="manned", site="s", n_waiting=1000)
+    both = rank(Demand(), [empty, manned])
+    assert [r.queue for r in both.ranked] == ["manned"]
+    assert [(r.queue, r.rule) for r in both.rejections] == [("empty", "no_pilot")]
+    assert [r.queue for r in rank(Demand(), [empty]).ranked] == ["empty"]

@@ -152,7 +152,7 @@ def test_many_extended_headers_are_refused(tmp_path: Path, target: Path):
         extract(archive, target)
 
 
-@pytest.mark.parametrize("body", [b"", b"not gzip", gzip.compress(b"not tar" * 300)])
+@pytest.mark.parametrize("body", [b"", b"not gzip", gzip.compress(b"not tar" * 300, mtime=0)])
 def test_what_is_no_archive_is_refused(tmp_path: Path, target: Path, body: bytes):
     (tmp_path / "a.tgz").write_bytes(body)
     with pytest.raises(UnsafeArchive):
