@@ -80,17 +80,20 @@ def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> l
     """
     pilots = _pilots(session, [pilot_id for pilot_id, _ in requests])
     repeated = _repeated(session, requests)
-    claimed = dict(repeated)
+    claimed = {place: ids for place, ids in repeated.items() if requests[place][0] in pilots}
     sign_off_at: set[int] = set()
     groups: dict[Any, list[int]] = defaultdict(list)
+    first = _first_places(requests)
     for place, (pilot_id, request) in enumerate(requests):
         here = pilots.get(pilot_id)
         if here is None or here[1].status == QueueStatus.OFFLINE:
             sign_off_at.add(place)
-        elif place not in repeated and here[1].status != QueueStatus.PAUSED:
+        elif place in first and place not in repeated and here[1].status != QueueStatus.PAUSED:
             groups[here[1].id, _room(request)].append(place)
     for (queue_id, room), places in groups.items():
         claimed |= _claim(session, queue_id, room, [(i, *requests[i]) for i in places], pilots)
+    for place, same in first.items():
+        claimed |= {again: claimed.get(place, []) for again in same}
     specs = _specs(session, claimed, pilots, requests)
     return [
         WorkAnswer(
@@ -99,6 +102,14 @@ def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> l
         )
         for place in range(len(requests))
     ]
+
+
+def _first_places(requests: Sequence[tuple[int, WorkRequest]]) -> dict[int, list[int]]:
+    """The place of each request's first copy in the batch → those of its other copies."""
+    places: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for place, (pilot_id, request) in enumerate(requests):
+        places[pilot_id, request.request_key].append(place)
+    return {same[0]: same[1:] for same in places.values()}
 
 
 def _pilots(session: Session, ids: Sequence[int]) -> dict[int, tuple[Pilot, Queue]]:
@@ -117,11 +128,13 @@ def _repeated(
     session: Session, requests: Sequence[tuple[int, WorkRequest]]
 ) -> dict[int, list[int]]:
     rows = session.connection().execute(
-        select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id).where(
+        select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id)
+        .where(
             JOB_LEASED,
             id_in(JOB.c.pilot_id, {pilot for pilot, _ in requests}, session),
             text_in(JOB.c.request_key, {request.request_key for _, request in requests}, session),
         )
+        .order_by(JOB.c.priority.desc(), JOB.c.id)
     )
     before: dict[tuple[int, str], list[int]] = defaultdict(list)
     for pilot_id, key, job_id in rows:
