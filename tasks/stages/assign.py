@@ -17,7 +17,9 @@ from tasks.store.tables import DATASET, ENDPOINT, QUEUE, QUEUE_STORAGE, SITE
 from tasks.store.tables import TASK as TASK_TABLE
 from tasks.store.topics import Topic
 from tasks.tables import Task
+from tasks.tables.columns import db_now
 
+LOOK_AGAIN_SECONDS = 60.0
 OUTPUTS = (str(DatasetKind.OUTPUT), str(DatasetKind.LOG))
 
 
@@ -27,7 +29,9 @@ def _act(act: Act) -> Outcome:
     place = choose(_places(act), spec.site) if task.endpoint_id is None else None
     if task.endpoint_id is None and place is None:
         reason = "no storage is reachable from any online queue"
-        move_tasks(act.session, [task.id], TaskEvent.HINDERED, Why(act.actor, reason))
+        # Feed brings it here again: a pending task that has no time to be looked at has no end.
+        why, later = Why(act.actor, reason), db_now(LOOK_AGAIN_SECONDS)
+        move_tasks(act.session, [task.id], TaskEvent.HINDERED, why, feed_at=later)
         return Outcome(task.id, reason)
     if place is not None:
         act.session.connection().execute(
