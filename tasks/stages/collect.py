@@ -16,6 +16,7 @@ from tasks.stages.ending import roll_up
 from tasks.stages.select import tasks_where
 from tasks.stages.settle import WRITTEN, settle_failed, settle_succeeded
 from tasks.stages.stage import Act, Outcome, Stage
+from tasks.store.books import wake
 from tasks.store.bulk import id_in
 from tasks.store.moves import Why, move_jobs
 from tasks.store.tables import DATASET, ENDPOINT, FILE, JOB, JOB_FILE, JOB_TO_SETTLE, TASK
@@ -48,6 +49,8 @@ def _act(act: Act) -> Outcome:
         update(TASK).where(TASK.c.id == task.id).values(version=TASK.c.version + 1)
     )
     roll_up(act.session, task.id, why)
+    # Also for who ends a task that is told to end: its last job may have been among these.
+    wake(act.session, Topic.TASK_CHANGED)
     n_bad = len(rows) - len(good)
     return Outcome(
         task.id,

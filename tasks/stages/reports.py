@@ -139,6 +139,8 @@ def _known(session: Session, job_ids: Sequence[int]) -> dict[int, KnownJob]:
         select(c.id, c.attempt_nr, c.pilot_id, c.status, c.report_nr, c.reported_state,
                c.kill_reason, c.queue_id)
         .where(id_in(c.id, job_ids, session))
+        # What is judged must still be so when it is written: a watchdog may be ending the job.
+        .order_by(c.id).with_for_update()
     )  # fmt: skip
     return {row[0]: KnownJob(*row) for row in rows}
 

@@ -21,9 +21,12 @@ from tasks.stages.ending import roll_up
 from tasks.stages.service import answering_since
 from tasks.stages.settle import settle_failed, settle_unrun
 from tasks.statuses import JobStatus, PilotStatus
-from tasks.store.books import Books
+from tasks.store.books import Books, wake
+from tasks.store.bulk import id_in
+from tasks.store.locks import hold_tasks
 from tasks.store.moves import Why, database_time, move_jobs
 from tasks.store.tables import JOB, JOB_LEASED, LOCK, PILOT
+from tasks.store.topics import Topic
 from tasks.tables import Queue, Task
 from tasks.tables.columns import db_now
 
@@ -47,8 +50,7 @@ def lost_jobs(books: Books) -> str:
             ).all()  # fmt: skip
             if rows and not _pilots_could_report(session):
                 return f"{len(rows)} leases ran out while no server answered: pilots report first"
-            _lose(session, rows)
-        n_lost += len(rows)
+            n_lost += _lose(session, rows)
         if len(rows) < JOBS_A_BATCH:
             return f"{n_lost} jobs lost" if n_lost else ""
 
@@ -62,9 +64,9 @@ def _pilots_could_report(session: Session) -> bool:
     return database_time(session) >= since + timedelta(seconds=2 * max(beats, default=0.0))
 
 
-def _lose(session: Session, rows: Sequence[Any]) -> None:
+def _lose(session: Session, rows: Sequence[Any]) -> int:
     by_task: dict[int, dict[int, str]] = defaultdict(dict)
-    for job_id, task_id, status in rows:
+    for job_id, task_id, status in _still_silent(session, rows):
         by_task[task_id][job_id] = status
     for task_id, jobs in by_task.items():
         task = session.get_one(Task, task_id)
@@ -80,6 +82,20 @@ def _lose(session: Session, rows: Sequence[Any]) -> None:
         settle_unrun(session, task, unrun)
         settle_failed(session, task, dict.fromkeys(set(moved) - set(unrun), False))
         roll_up(session, task_id, _WHY)
+        # Also for who ends a task that is told to end: these may have been its last jobs.
+        wake(session, Topic.TASK_CHANGED)
+    return sum(len(jobs) for jobs in by_task.values())
+
+
+def _still_silent(session: Session, rows: Sequence[Any]) -> Sequence[Any]:
+    """Those of the jobs that nobody was heard of meanwhile, they and their tasks held."""
+    hold_tasks(session, {row.task_id for row in rows})
+    return session.connection().execute(
+        select(JOB.c.id, JOB.c.task_id, JOB.c.status)
+        .where(id_in(JOB.c.id, [row.id for row in rows], session),
+               JOB_LEASED, JOB.c.lease_expires_at < db_now())
+        .order_by(JOB.c.id).with_for_update()
+    ).all()  # fmt: skip
 
 
 def gone_pilots(books: Books, silent_seconds: float = 900.0) -> str:
