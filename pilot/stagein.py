@@ -7,7 +7,7 @@ from pathlib import Path
 
 from culm.core import names
 from culm.wire.error_codes import PilotError
-from culm.wire.job_spec import JobSpec
+from culm.wire.job_spec import JobInput, JobSpec
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 from pilot.payload import STDERR, STDOUT
@@ -29,18 +29,22 @@ def verify(spec: JobSpec) -> None:
 def _faults(spec: JobSpec) -> Iterator[str]:
     if not spec.command.strip() or "\0" in spec.command:
         yield "its command is empty or holds a NUL"
-    seen = {STDOUT, STDERR}
+    seen: dict[str, JobInput] = {}
     for item in spec.inputs:
         if not names.LFN.fullmatch(item.lfn):
             yield f"input {item.lfn!a}: {names.LFN_RULE}"
-        elif item.lfn in seen:
+        elif item.lfn in (STDOUT, STDERR) or not _is_same(seen.setdefault(item.lfn, item), item):
             yield f"input {item.lfn}: its name is taken"
-        seen.add(item.lfn)
     for output in spec.outputs:
         if not names.LFN.fullmatch(output.lfn):
             yield f"output {output.lfn!a}: {names.LFN_RULE}"
         if output.kind != "log" and not names.OUTPUT.fullmatch(output.local_name):
             yield f"output {output.local_name!a}: {names.LFN_RULE}"
+
+
+def _is_same(one: JobInput, other: JobInput) -> bool:
+    """Whether two inputs are one file, as where two streams of a job share it."""
+    return (one.urls, one.adler32) == (other.urls, other.adler32)
 
 
 def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, gate: Gate) -> int:
@@ -52,6 +56,6 @@ def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, 
     if spec.sandbox is not None:
         sandboxes.unpack(spec.sandbox, work, gate)
     total = 0
-    for item in spec.inputs:
+    for item in {item.lfn: item for item in spec.inputs}.values():
         total += bring_in(tools, item, work / item.lfn, gate).size_bytes
     return total

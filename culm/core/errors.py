@@ -26,7 +26,7 @@ class FieldFault:
 class CulmError(Exception):
     """The root. `code` is stable, `title` names the kind, the message names this case."""
 
-    code: ClassVar[str] = "CULM-9000"
+    code: ClassVar[str] = "CULM-0000"
     title: ClassVar[str] = "Error"
     http_status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
