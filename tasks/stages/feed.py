@@ -7,14 +7,15 @@ the stage can run at any moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
-from culm.wire.task_spec import InputStream, TaskSpec
+from culm.wire.task_spec import MAX_JOBS, InputStream, TaskSpec
 from tasks.catalog.own import Entry, find_dataset, list_files, matches
 from tasks.lifecycles import TASK as MACHINE
 from tasks.lifecycles import DatasetEvent, TaskEvent
@@ -24,7 +25,7 @@ from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import DatasetKind, FileStatus, TaskStatus
 from tasks.store.books import wake
-from tasks.store.bulk import insert_rows
+from tasks.store.bulk import id_in, insert_rows
 from tasks.store.ids import take_ids
 from tasks.store.moves import Why, move_datasets, move_tasks
 from tasks.store.tables import DATASET, FILE, TASK
@@ -46,6 +47,7 @@ class _Look:
     total_primary: int
     n_new: int
     empty: tuple[str, ...]
+    fault: str = ""
 
 
 def _act(act: Act) -> Outcome:
@@ -53,8 +55,10 @@ def _act(act: Act) -> Outcome:
     spec = spec_of(act.session, act.task_id)
     is_open = _producer_is_alive(act, task)
     look = _look(act, task, spec)
+    reason = look.fault
     if look.empty and not is_open:
-        reason = f"no input: nothing to process in {', '.join(look.empty)}"
+        reason = reason or f"no input: nothing to process in {', '.join(look.empty)}"
+    if reason:
         move_tasks(act.session, [task.id], TaskEvent.FOUND_HOPELESS, Why(act.actor, reason))
         return Outcome(task.id, reason)
     waits = bool(look.empty) or (is_open and spec.n_jobs is not None and bool(spec.inputs))
@@ -103,6 +107,7 @@ def _look(act: Act, task: Task, spec: TaskSpec) -> _Look:
     streams = {stream.stream: stream for stream in spec.inputs} or {"IN": InputStream()}
     counts = dict.fromkeys(streams, 0)
     skipped = dict.fromkeys(streams, 0)
+    taken = _files_taken(act, datasets)
     n_new = 0
     for dataset in datasets:
         stream = streams[dataset.stream]
@@ -111,13 +116,32 @@ def _look(act: Act, task: Task, spec: TaskSpec) -> _Look:
             new = [] if dataset.n_files else list(_sequence(spec))
         else:
             wanted = _wanted(act, dataset, stream, skipped)
-            room = None if stream.n_files is None else stream.n_files - counts[dataset.stream]
-            new = [row for entry in wanted[:room] for row in _ranges(entry, spec, dataset)]
+            if stream.n_files is not None:
+                wanted = wanted[: max(0, stream.n_files - taken[dataset.stream])]
+            taken[dataset.stream] += len(wanted)
+            if sum(_n_ranges(entry, spec, dataset) for entry in wanted) > MAX_JOBS:
+                fault = f"the events of {dataset.name} would make more than {MAX_JOBS} jobs"
+                return _Look(0, n_new, (), fault)
+            new = [row for entry in wanted for row in _ranges(entry, spec, dataset)]
         counts[dataset.stream] += len(new)
         n_new += _insert(act, dataset, task.max_attempts, new)
     empty = tuple(name for name, count in counts.items() if not count)
     primary = next(iter(streams))
     return _Look(counts[primary], n_new, empty)
+
+
+def _files_taken(act: Act, datasets: Sequence[Dataset]) -> Counter[str]:
+    """How many files each stream has already; a file split by events is one."""
+    streams = {dataset.id: dataset.stream for dataset in datasets}
+    rows = act.session.connection().execute(
+        select(FILE.c.dataset_id, func.count())
+        .where(id_in(FILE.c.dataset_id, streams, act.session), FILE.c.start_event == 0)
+        .group_by(FILE.c.dataset_id)
+    )  # fmt: skip
+    taken: Counter[str] = Counter()
+    for dataset_id, count in rows:
+        taken[streams[dataset_id]] += count
+    return taken
 
 
 def _sequence(spec: TaskSpec) -> Iterator[NewFile]:
@@ -150,14 +174,22 @@ def _wanted(
     return wanted
 
 
+def _n_ranges(entry: Entry, spec: TaskSpec, dataset: Dataset) -> int:
+    """Into how many rows a file is split by its events."""
+    events = spec.n_events_per_file or entry.n_events
+    if not dataset.is_primary or spec.n_events_per_job is None or not events:
+        return 1
+    return ceil(events / spec.n_events_per_job)
+
+
 def _ranges(entry: Entry, spec: TaskSpec, dataset: Dataset) -> Iterator[NewFile]:
     events = spec.n_events_per_file or entry.n_events
     per_job = spec.n_events_per_job
-    if dataset.is_primary and per_job is not None and events is not None and events > per_job:
-        for start, count in event_ranges(events, per_job):
-            yield entry.lfn, entry.size_bytes, entry.adler32, count, start, entry.id
-    else:
-        yield entry.lfn, entry.size_bytes, entry.adler32, events, 0, entry.id
+    ranges: list[tuple[int, int | None]] = [(0, events)]
+    if per_job and events and _n_ranges(entry, spec, dataset) > 1:
+        ranges = list(event_ranges(events, per_job))
+    for start, count in ranges:
+        yield entry.lfn, entry.size_bytes, entry.adler32, count, start, entry.id
 
 
 def _insert(act: Act, dataset: Dataset, max_attempts: int, new: list[NewFile]) -> int:
