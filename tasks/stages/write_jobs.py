@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select, update
@@ -43,11 +43,14 @@ def write_jobs(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence
         | {name: getattr(task, name) for name in _AS_THE_TASK},
     )  # fmt: skip
     _pick_inputs(act, drafts, job_ids, datasets)
+    secondaries: dict[str, list[Dataset]] = defaultdict(list)
     for dataset in datasets:
         if dataset.kind in (DatasetKind.OUTPUT, DatasetKind.LOG):
             _add_outputs(act, task, drafts, job_ids, dataset)
         elif not dataset.is_primary:
-            _add_secondaries(act, drafts, job_ids, dataset)
+            secondaries[dataset.stream].append(dataset)
+    for some in secondaries.values():
+        _add_secondaries(act, drafts, job_ids, some)
 
 
 def _pick_inputs(
@@ -83,17 +86,23 @@ def _count_used(act: Act, dataset_id: int, used: int, new: int = 0) -> None:
 
 
 def _add_secondaries(
-    act: Act, drafts: Sequence[Draft], job_ids: Sequence[int], dataset: Dataset
+    act: Act, drafts: Sequence[Draft], job_ids: Sequence[int], stream: Sequence[Dataset]
 ) -> None:
-    files = list(act.session.connection().execute(
-        select(FILE.c.id).where(FILE.c.dataset_id == dataset.id).order_by(FILE.c.id)
-    ).scalars())  # fmt: skip
-    per_job = dataset.n_files_per_job or 1
+    """The files of one secondary stream, whose datasets are one after the other."""
+    owner: dict[int, int] = {
+        row[0]: row[1]
+        for row in act.session.connection().execute(
+            select(FILE.c.id, FILE.c.dataset_id)
+            .where(id_in(FILE.c.dataset_id, [d.id for d in stream], act.session))
+            .order_by(FILE.c.dataset_id, FILE.c.id)
+        )
+    }  # fmt: skip
+    files, per_job = list(owner), stream[0].n_files_per_job or 1
     insert_rows(
-        act.session, JobFile, ("job_id", "file_id"),
-        ((job_id, file_id) for job_id, d in zip(job_ids, drafts, strict=True)
+        act.session, JobFile, ("job_id", "file_id", "dataset_id"),
+        ((job_id, file_id, owner[file_id]) for job_id, d in zip(job_ids, drafts, strict=True)
          for file_id in secondary_slice(files, per_job, d.sequence_nr)),
-        same={"dataset_id": dataset.id, "kind": dataset.kind},
+        same={"kind": stream[0].kind},
     )  # fmt: skip
 
 
