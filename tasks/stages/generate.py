@@ -101,7 +101,7 @@ def _rule(spec: TaskSpec, dataset: Dataset) -> SplitRule:
     return SplitRule(
         n_files_per_job=dataset.n_files_per_job,
         n_gb_per_job=spec.n_gb_per_job,
-        n_events_per_job=spec.n_events_per_job if spec.inputs else None,
+        n_events_per_job=spec.n_events_per_job,
     )
 
 
@@ -112,20 +112,31 @@ def _chunks(act: Act, task: Task, spec: TaskSpec, datasets: Sequence[Dataset]) -
         per_job = rule.n_files_per_job or (GUESSED_FILES_PER_JOB if rule.is_given else 1)
         limit = min(FILES_A_BATCH, JOBS_A_BATCH * per_job)
         limit = max(limit, rule.n_files_per_job or 1)
-        rows = act.session.connection().execute(
-            select(FILE.c.id, FILE.c.size_bytes, FILE.c.n_events, FILE.c.start_event, FILE.c.job_id)
-            .where(FILE.c.dataset_id == dataset.id, FILE.c.status == str(FileStatus.READY))
-            .order_by(FILE.c.id).limit(limit)
-        ).all()  # fmt: skip
-        files = [InputFile(r[0], r[1] or 0, r[2], r[3], r[4]) for r in rows]
+        files = _ready_files(act, dataset, limit)
         # A batch that was cut off may end in the middle of a job: that job waits for the next.
-        cut = len(files) == limit
+        cut = len(files) >= limit
         chunks = split(files, rule, more_may_come=task.input_open or cut)
         if not chunks and cut and not task.input_open:
             chunks = split(files, rule, more_may_come=False)
         if chunks:
             return chunks[:JOBS_A_BATCH]
     return []
+
+
+def _ready_files(act: Act, dataset: Dataset, limit: int) -> list[InputFile]:
+    """The first ready files, and those further on that were in a job with one of them."""
+    ready = (
+        select(FILE.c.id, FILE.c.size_bytes, FILE.c.n_events, FILE.c.start_event, FILE.c.job_id)
+        .where(FILE.c.dataset_id == dataset.id, FILE.c.status == str(FileStatus.READY))
+        .order_by(FILE.c.id)
+    )  # fmt: skip
+    run = act.session.connection().execute
+    rows = list(run(ready.limit(limit)))
+    before = {row.job_id for row in rows if row.job_id is not None}
+    if before and len(rows) == limit:
+        rest = FILE.c.id > rows[-1].id, id_in(FILE.c.job_id, before, act.session)
+        rows += run(ready.where(*rest))
+    return [InputFile(r[0], r[1] or 0, r[2], r[3], r[4]) for r in rows]
 
 
 def _predecessors(act: Act, chunks: Sequence[Chunk]) -> dict[int, Predecessor]:
