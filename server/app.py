@@ -28,7 +28,7 @@ from server.identity.revocations import RELOAD_SECONDS, Revocations
 from server.identity.tokens import TokenChecker
 from server.logs import set_up_logging
 from server.metrics import Metrics
-from server.nouns import NOUNS
+from server.nouns import NOUNS, by_heat
 from server.openapi import openapi_document
 from server.parts import Parts
 from server.sandboxes import SandboxStore
@@ -82,8 +82,9 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
         redirect_slashes=False,
     )
     problems.install(app)
-    for noun in NOUNS:
-        app.include_router(noun.router)
+    # Side by side, not router in router: a request tries each pattern once, and those of the
+    # pilots first. Matching was half of what a small request costs.
+    app.router.routes.extend(route for noun in by_heat(NOUNS) for route in noun.router.routes)
     app.openapi = _once(app)  # type: ignore[method-assign]
     app.add_middleware(Identification, tokens=tokens, now=now)
     app.add_middleware(Boundary, metrics=metrics)
