@@ -136,6 +136,9 @@ async def _every(seconds: float, act: Callable[[Books], None], books: Books) -> 
             await run_in_threadpool(act, books)
         except CulmError as error:
             log.warning("timer failed", extra={"act": act.__name__, "reason": error.message})
+        except Exception:
+            # One bad turn must not end the server that it serves.
+            log.exception("timer broke", extra={"act": act.__name__})
         await asyncio.sleep(seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from culm.wire.codec import decode
 from culm.wire.views import AuditReport, Identity, PilotList, QueueList
 from tasks.store.books import Books
 from tests.builders import a_task, run_stages, task_row
-from tests.server_scene import Scene
+from tests.server_scene import Scene, scene_over
 
 
 def test_whoami_says_what_the_token_says(scene: Scene) -> None:
@@ -172,3 +173,15 @@ def test_storage_that_is_away_is_said_so(scene: Scene) -> None:
         )
     answer = alice.put("/v1/datasets/user.alice.d/files/f", content=b"x")
     assert (answer.status_code, answer.json()["code"]) == (502, "CULM-3001")
+
+
+def test_timer_that_breaks_does_not_end_the_server(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("server.app.beat", lambda *_: 1 / 0)
+    with scene_over(books, tmp_path) as scene:
+        end = time.monotonic() + 10
+        while "timer broke" not in caplog.text:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert scene.person("alice").get("/v1/tasks").status_code == 200
