@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -128,7 +129,7 @@ class Waker:
         while not self._closed:
             try:
                 watch()
-            except (SQLAlchemyError, psycopg.Error) as error:
+            except (SQLAlchemyError, psycopg.Error, sqlite3.Error) as error:
                 log.warning("wake-ups interrupted, trying again: %s", error)
                 time.sleep(RETRY_SECONDS)
                 self._everything_is_news()
