@@ -112,3 +112,14 @@ def an_archive(**files: str) -> bytes:
 def sha256(content: bytes) -> str:
     """The digest of these bytes."""
     return hashlib.sha256(content).hexdigest()
+
+
+def told(answer: Any) -> Any:
+    """The JSON value of an answer; a field that is null says no more than one that is left out."""
+    return _without_nulls(answer.json())
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.builders import a_task, run_stages
-from tests.server_scene import Scene, an_archive, sha256
+from tests.server_scene import Scene, an_archive, sha256, told
 
 READS = ["", "/history", "/decision", "/parameters", "/jobs"]
 
@@ -55,7 +55,8 @@ def test_job_of_another_is_not_there(scene: Scene, task_id: int) -> None:
 
 @pytest.mark.parametrize("user", ["*", "alice", "me", "bob", "%", "ali*"])
 def test_no_filter_of_a_list_shows_anothers_tasks(scene: Scene, task_id: int, user: str) -> None:
-    assert scene.person("bob").get("/v1/tasks", params={"user": user}).json() == {"tasks": []}
+    bob = scene.person("bob")
+    assert told(bob.get("/v1/tasks", params={"user": user})) == {"tasks": []}
     shown = scene.person("root", "admin").get("/v1/tasks", params={"user": "*"}).json()["tasks"]
     assert [task["task_id"] for task in shown] == [task_id]
 

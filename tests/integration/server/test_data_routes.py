@@ -6,7 +6,7 @@ from typing import Any
 
 from culm.core.checksums import adler32
 from tests.builders import a_dataset, a_task, run_stages
-from tests.server_scene import Caller, Scene, an_archive, sha256
+from tests.server_scene import Caller, Scene, an_archive, sha256, told
 
 FILE = {"lfn": "a.csv", "url": "https://x.example/a.csv", "size_bytes": 5, "adler32": "0000000a"}
 
@@ -20,7 +20,7 @@ def test_dataset_is_registered_listed_and_read_by_all(scene: Scene) -> None:
     assert (again.status_code, again.json()["n_files"]) == (200, 1)
     listed = bob.get("/v1/datasets", params={"pattern": "user.*.d"}).json()["datasets"]
     assert [d["name"] for d in listed] == ["user.alice.d"]
-    files = bob.get("/v1/datasets/user.alice.d/files").json()["files"]
+    files = told(bob.get("/v1/datasets/user.alice.d/files"))["files"]
     assert files == [{"lfn": "a.csv", "size_bytes": 5, "adler32": "0000000a",
                       "urls": ["https://x.example/a.csv"]}]  # fmt: skip
 

@@ -8,7 +8,7 @@ import time
 from culm.wire.codec import decode
 from culm.wire.views import TaskView
 from tests.builders import a_dataset, run_stages
-from tests.server_scene import Scene
+from tests.server_scene import Scene, told
 
 HELLO = {"name": "user.alice.hello", "command": "true", "n_jobs": 3}
 
@@ -49,7 +49,7 @@ def test_every_fault_of_a_task_is_named(scene: Scene) -> None:
     found = {fault["field"]: fault["needed"] for fault in answer.json()["errors"]}
     assert found.keys() == {"comand", "command", "n_jobs", "outputs[0]"}
     assert found["comand"] == "unknown; did you mean command?"
-    assert scene.person("alice").get("/v1/tasks").json() == {"tasks": []}
+    assert told(scene.person("alice").get("/v1/tasks")) == {"tasks": []}
 
 
 def test_task_name_of_another_user_is_refused(scene: Scene) -> None:
@@ -65,12 +65,12 @@ def test_lists_come_in_pages_newest_first(scene: Scene) -> None:
            for n in range(5)]  # fmt: skip
     first = alice.get("/v1/tasks", params={"limit": 2}).json()
     assert [task["task_id"] for task in first["tasks"]] == [ids[4], ids[3]]
-    rest = alice.get("/v1/tasks", params={"before": first["next"]}).json()
+    rest = told(alice.get("/v1/tasks", params={"before": first["next"]}))
     assert [task["task_id"] for task in rest["tasks"]] == [ids[2], ids[1], ids[0]]
     assert "next" not in rest
-    some = alice.get("/v1/tasks", params={"name": "user.*.t[1]"}).json()
+    some = told(alice.get("/v1/tasks", params={"name": "user.*.t[1]"}))
     assert some == {"tasks": []}  # brackets are no pattern
-    some = alice.get("/v1/tasks", params={"name": "user.alice.T?"}).json()
+    some = told(alice.get("/v1/tasks", params={"name": "user.alice.T?"}))
     assert some == {"tasks": []}  # case counts
     some = alice.get("/v1/tasks", params={"name": "user.*.t?", "status": "registered,done"})
     assert len(some.json()["tasks"]) == 5
