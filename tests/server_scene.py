@@ -91,7 +91,8 @@ def scene_over(books: Books, folder: Path, **changes: Any) -> Iterator[Scene]:
     seed(books, settings.storage_dir)
     with books.write() as session:
         session.connection().exec_driver_sql(
-            f"UPDATE storage_endpoint SET directory = '{settings.storage_dir}'"
+            f"UPDATE storage_endpoint SET directory = '{settings.storage_dir}', "
+            f"url = '{settings.storage_dir.as_uri()}'"
         )
     app = create_app(settings, books)
     with TestClient(app, raise_server_exceptions=True) as client:
