@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from tasks.audit import audit
 from tasks.store import schema, seed
@@ -37,32 +40,67 @@ def postgresql_server() -> Iterator[str]:
         server.cleanup()
 
 
+@contextmanager
+def _postgresql_database(server: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a database of its own, a copy of the template."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture(params=DATABASES)
 def books_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/culm.db"
         return
-    server = request.getfixturevalue("postgresql_server")
-    name = f"t{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield server.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with _postgresql_database(request.getfixturevalue("postgresql_server")) as url:
+        yield url
 
 
-@pytest.fixture
-def books(books_url: str, tmp_path: Path) -> Iterator[Books]:
-    """Books with the schema and the defaults; they must add up when the test ends.
-
-    The storage's directory is not told to the books, so that outputs are not looked for.
-    """
-    with Books(books_url) as opened:
+def _fill(url: str) -> None:
+    """The schema and the defaults, the storage's directory untold: outputs are not looked for."""
+    with Books(url) as opened:
         schema.upgrade(opened)
-        seed.seed(opened, tmp_path / "storage")
+        seed.seed(opened, Path("/storage"))
         with opened.write() as session:
             session.connection().exec_driver_sql("UPDATE storage_endpoint SET directory = NULL")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled database, to be copied: the migrations run once a session."""
+    path = tmp_path_factory.mktemp("template") / "culm.db"
+    _fill(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> Iterator[str]:
+    """The name of a filled database, to be copied."""
+    with _postgresql_database(postgresql_server) as url:
+        _fill(url)
+        yield url.split("?")[0].rsplit("/", 1)[1]
+
+
+@pytest.fixture(params=DATABASES)
+def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
+    """Books with the schema and the defaults; they must add up when the test ends."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path}/culm.db"
+            shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "culm.db")
+        else:
+            server = request.getfixturevalue("postgresql_server")
+            template = request.getfixturevalue("postgresql_template")
+            url = stack.enter_context(_postgresql_database(server, template))
+        opened = stack.enter_context(Books(url))
+        with opened.write() as session:
+            place = {"url": (tmp_path / "storage").as_uri()}
+            session.connection().execute(text("UPDATE storage_endpoint SET url = :url"), place)
         yield opened
         with opened.read() as session:
             assert audit(session) == []

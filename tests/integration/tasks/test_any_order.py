@@ -23,7 +23,7 @@ from tasks.store.books import Books
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.scene import adds_up, expire_leases, rows, run_to_the_end, sql, tell
 
-STEPS = 70
+STEPS = 60
 ENDED = tuple(str(s) for s in TASK.final)
 
 
@@ -132,11 +132,10 @@ class World:
             with suppress(WrongStatus):
                 tell(self.books, task_id, "resume")
         expire_leases(self.books)
-        sql(self.books, "UPDATE task SET feed_at = NULL, next_look_at = NULL WHERE 1 = 0")
         run_to_the_end(self.books)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_any_order_keeps_the_books_and_comes_to_an_end(books: Books, seed: int) -> None:
     world = World(books, seed)
     try:
