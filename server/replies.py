@@ -8,10 +8,8 @@ from typing import Any
 import msgspec
 from fastapi import Response
 
-from culm.wire.codec import encode
-
 
 def reply(message: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The JSON answer that holds a message."""
-    body = msgspec.json.encode(encode(message))
+    """The JSON answer that holds a message (a dataclass); fields without a value are null."""
+    body = msgspec.json.encode(message)
     return Response(body, status, headers, media_type="application/json")

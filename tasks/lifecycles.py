@@ -107,7 +107,7 @@ class FileEvent(StrEnum):
     FOUND = "found"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Machine:
     """A status machine. `reopening` events alone may leave a final status."""
 

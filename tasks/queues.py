@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from culm.wire.codec import decode
@@ -35,4 +37,10 @@ def queue_settings(document: Mapping[str, Any], queue: str) -> QueueSettings:
     Raises:
         InvalidRequest: a key is unknown or a value wrong, each named.
     """
-    return decode(QueueSettings, document, f"settings of queue {queue}")
+    return _decoded(json.dumps(document, sort_keys=True), queue)
+
+
+@lru_cache(maxsize=10_000)
+def _decoded(document: str, queue: str) -> QueueSettings:
+    """Dispatch and reports read the same few documents all the time."""
+    return decode(QueueSettings, json.loads(document), f"settings of queue {queue}")

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from culm.core.errors import NotFound
 from culm.wire.codec import decode
 from culm.wire.task_spec import TaskSpec
-from tasks.store.bulk import id_in
+from tasks.store.bulk import ids_among
 from tasks.store.tables import core
 from tasks.tables import TaskParameters
 
@@ -42,12 +42,14 @@ class _Cache:
 _cache = _Cache()
 
 
+_SPECS = select(_PARAMETERS.c.task_id, _PARAMETERS.c.digest, _PARAMETERS.c.document).where(
+    ids_among(_PARAMETERS.c.task_id)
+)
+
+
 def specs_of(session: Session, task_ids: Iterable[int]) -> dict[int, TaskSpec]:
     """The specifications of these tasks, by id."""
-    rows = session.connection().execute(
-        select(_PARAMETERS.c.task_id, _PARAMETERS.c.digest, _PARAMETERS.c.document)
-        .where(id_in(_PARAMETERS.c.task_id, set(task_ids), session))
-    )  # fmt: skip
+    rows = session.connection().execute(_SPECS, {"ids": list(task_ids)})
     return {row.task_id: _cache.get(row.task_id, row.digest, row.document) for row in rows}
 
 

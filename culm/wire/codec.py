@@ -114,30 +114,47 @@ def _unknown(value: Mapping[str, Any], known: set[str]) -> bool:
 def _value(
     hint: Any, value: Any, path: str, faults: list[FieldFault], rules: Mapping[str, Any]
 ) -> Any:
-    hint, optional = _without_none(hint)
-    if hint is Any or (optional and value is None):
-        return value
+    shape, inner, optional = _kind(hint)
+    if value is None and optional:
+        return None
+    if shape == "plain":
+        return _plain(inner, value, path, faults, rules)
+    if shape == "sequence":
+        return _sequence(inner, value, path, faults, rules)
+    if shape == "mapping":
+        return _mapping(inner, value, path, faults, rules)
+    if shape == "message":
+        return _dataclass(inner, value, path, faults)
+    return _member(inner, value, path, faults) if shape == "choice" else value
+
+
+@cache
+def _kind(hint: Any) -> tuple[str, Any, bool]:
+    """What a type is read as, the type inside, and whether None may stand for it."""
+    optional = False
+    if get_origin(hint) in (Union, types.UnionType):
+        inner = [argument for argument in get_args(hint) if argument is not type(None)]
+        hint, optional = inner[0], len(inner) < len(get_args(hint))
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is tuple:
-        read = _sequence(arguments[0], value, path, faults, rules)
+        found = ("sequence", arguments[0])
     elif origin is dict:
-        read = _mapping(arguments[1], value, path, faults, rules)
-    elif isinstance(hint, type) and issubclass(hint, StrEnum):
-        picked = _choice(tuple(member.value for member in hint), value, path, faults)
-        read = None if picked is None else hint(picked)
-    elif is_dataclass(hint) and isinstance(hint, type):
-        read = _dataclass(hint, value, path, faults)
+        found = ("mapping", arguments[1])
+    elif hint is Any:
+        found = ("anything", hint)
+    elif issubclass(hint, StrEnum):
+        found = ("choice", hint)
     else:
-        read = _plain(hint, value, path, faults, rules)
-    return read
+        found = ("message" if is_dataclass(hint) else "plain", hint)
+    return (*found, optional)
 
 
-def _without_none(hint: Any) -> tuple[Any, bool]:
-    """The type without `None`, and whether it was there."""
-    if get_origin(hint) not in (Union, types.UnionType):
-        return hint, False
-    inner = [argument for argument in get_args(hint) if argument is not type(None)]
-    return inner[0], len(inner) < len(get_args(hint))
+def _member(kind: type[StrEnum], value: Any, path: str, faults: list[FieldFault]) -> Any:
+    choices = tuple(member.value for member in kind)
+    if not isinstance(value, str) or value not in choices:
+        faults.append(FieldFault(path, _show(value), unknown_name(str(value), choices)))
+        return None
+    return kind(value)
 
 
 def _sequence(
@@ -156,13 +173,6 @@ def _mapping(
         faults.append(FieldFault(path, _show(value), "an object is needed"))
         return {}
     return {str(k): _value(item, v, f"{path}.{k}", faults, rules) for k, v in value.items()}
-
-
-def _choice(choices: tuple[Any, ...], value: Any, path: str, faults: list[FieldFault]) -> Any:
-    if not isinstance(value, str) or value not in choices:
-        faults.append(FieldFault(path, _show(value), unknown_name(str(value), choices)))
-        return None
-    return value
 
 
 _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}

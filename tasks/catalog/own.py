@@ -12,8 +12,9 @@ from sqlmodel import Session
 from sqlmodel import select as model_select
 
 from culm.core.errors import Conflict, NotAllowed, NotFound
-from tasks.store.bulk import FRESH, id_in, insert_rows, text_in
+from tasks.store.bulk import FRESH, ids_among, insert_rows, text_in
 from tasks.store.ids import take_ids
+from tasks.store.locks import one_at_a_time
 from tasks.store.moves import database_time
 from tasks.store.tables import CATALOG_DATASET, CATALOG_FILE, ENDPOINT, REPLICA
 from tasks.tables import CatalogDataset, CatalogFile, Replica
@@ -56,6 +57,7 @@ def add_dataset(
     Raises:
         NotAllowed: it is there and another's.
     """
+    one_at_a_time(session, f"dataset/{name.rstrip('/')}")
     found = find_dataset(session, name)
     if found is None:
         new_id = take_ids(session, "catalog", 1)[0]
@@ -96,6 +98,10 @@ def add_files(session: Session, dataset_id: int, files: Sequence[NewEntry]) -> i
     Raises:
         Conflict: a name is there with other bytes.
     """
+    # Who adds to a dataset holds it: two that add the same file at once would both find it new.
+    session.connection().execute(
+        select(CATALOG_DATASET.c.id).where(CATALOG_DATASET.c.id == dataset_id).with_for_update()
+    )
     fresh = _fresh(session, dataset_id, files)
     if not fresh:
         return 0
@@ -142,13 +148,16 @@ def _fresh(session: Session, dataset_id: int, files: Sequence[NewEntry]) -> list
     return list(fresh.values())
 
 
+_URLS = (
+    select(REPLICA.c.catalog_file_id, REPLICA.c.path, ENDPOINT.c.url)
+    .select_from(REPLICA.outerjoin(ENDPOINT, ENDPOINT.c.id == REPLICA.c.endpoint_id))
+    .where(ids_among(REPLICA.c.catalog_file_id))
+)
+
+
 def urls_of(session: Session, file_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     """Where copies of these files are, as URLs, by the file's catalogue id."""
-    rows = session.connection().execute(
-        select(REPLICA.c.catalog_file_id, REPLICA.c.path, ENDPOINT.c.url)
-        .select_from(REPLICA.outerjoin(ENDPOINT, ENDPOINT.c.id == REPLICA.c.endpoint_id))
-        .where(id_in(REPLICA.c.catalog_file_id, file_ids, session))
-    )
+    rows = session.connection().execute(_URLS, {"ids": list(file_ids)})
     found: dict[int, tuple[str, ...]] = {}
     for file_id, path, prefix in rows:
         url = f"{prefix}/{path}" if prefix else path

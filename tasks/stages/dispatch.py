@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select, update
-from sqlmodel import Session, col
+from sqlalchemy import Float, Integer, bindparam, select, update
+from sqlmodel import Session
 from sqlmodel import select as model_select
 
 from culm.core.errors import NotFound
@@ -18,14 +18,18 @@ from culm.wire.job_spec import JobSpec, PilotSpec, WorkAnswer, WorkRequest
 from tasks.lifecycles import FileEvent, JobEvent
 from tasks.queues import QueueSettings, queue_settings
 from tasks.stages.job_specs import job_specs
-from tasks.stages.settle import settle_unrun
+from tasks.stages.settle import PRIMARY, WRITTEN, settle_unrun
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
-from tasks.store.bulk import id_in, text_in
+from tasks.store.bulk import ids_among, texts_among
 from tasks.store.ids import take_ids
-from tasks.store.moves import Why, database_time, move_files, move_jobs
-from tasks.store.tables import FILE, JOB, JOB_FILE, JOB_LEASED, JOB_WAITING, PILOT
+from tasks.store.moves import Why, database_time, move_files_of_jobs, move_jobs
+from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE
 from tasks.tables import Pilot, Queue, Task
 from tasks.tables.columns import db_now
+
+HEARD_SECONDS = 5.0
+"""How exactly it is known when a pilot was last heard of."""
+NO_LIMIT_SECONDS = 1e12
 
 
 def sign_on(session: Session, spec: PilotSpec) -> tuple[int, QueueSettings]:
@@ -86,10 +90,10 @@ def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> l
     first = _first_places(requests)
     for place, (pilot_id, request) in enumerate(requests):
         here = pilots.get(pilot_id)
-        if here is None or here[1].status == QueueStatus.OFFLINE:
+        if here is None or here.queue_status == QueueStatus.OFFLINE:
             sign_off_at.add(place)
-        elif place in first and place not in repeated and here[1].status != QueueStatus.PAUSED:
-            groups[here[1].id, _room(request)].append(place)
+        elif place in first and place not in repeated and here.queue_status != QueueStatus.PAUSED:
+            groups[here.queue_id, _room(request)].append(place)
     for (queue_id, room), places in groups.items():
         claimed |= _claim(session, queue_id, room, [(i, *requests[i]) for i in places], pilots)
     for place, same in first.items():
@@ -112,30 +116,52 @@ def _first_places(requests: Sequence[tuple[int, WorkRequest]]) -> dict[int, list
     return {same[0]: same[1:] for same in places.values()}
 
 
-def _pilots(session: Session, ids: Sequence[int]) -> dict[int, tuple[Pilot, Queue]]:
-    rows = session.exec(
-        model_select(Pilot, Queue).join(Queue, col(Queue.id) == col(Pilot.queue_id))
-        .where(id_in(Pilot.id, set(ids), session), Pilot.status == PilotStatus.ACTIVE)
-    )  # fmt: skip
-    found = {pilot.id: (pilot, queue) for pilot, queue in rows}
-    session.connection().execute(
-        update(PILOT).where(id_in(PILOT.c.id, list(found), session)).values(last_heard_at=db_now())
-    )
-    return found
+@dataclass(frozen=True, slots=True)
+class _Pilot:
+    """A pilot that may get work, and its queue."""
+
+    id: int
+    host: str
+    queue_id: int
+    queue_status: str
+    settings: QueueSettings
+
+
+_PILOTS = (
+    select(PILOT.c.id, PILOT.c.host, QUEUE.c.id, QUEUE.c.status, QUEUE.c.name, QUEUE.c.settings,
+           PILOT.c.last_heard_at < db_now(-HEARD_SECONDS))
+    .join(QUEUE, QUEUE.c.id == PILOT.c.queue_id)
+    .where(ids_among(PILOT.c.id), PILOT.c.status == str(PilotStatus.ACTIVE))
+)  # fmt: skip
+_HEARD = update(PILOT).where(ids_among(PILOT.c.id)).values(last_heard_at=db_now())
+
+
+def _pilots(session: Session, ids: Sequence[int]) -> dict[int, _Pilot]:
+    rows = session.connection().execute(_PILOTS, {"ids": list(set(ids))}).all()
+    silent = [row[0] for row in rows if row[6]]
+    if silent:
+        session.connection().execute(_HEARD, {"ids": silent})
+    return {
+        pilot_id: _Pilot(pilot_id, host, queue_id, status, queue_settings(settings, name))
+        for pilot_id, host, queue_id, status, name, settings, _ in rows
+    }
+
+
+_REPEATED = (
+    select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id)
+    .where(JOB_LEASED, ids_among(JOB.c.pilot_id, "pilots"), texts_among(JOB.c.request_key, "keys"))
+    .order_by(JOB.c.priority.desc(), JOB.c.id)
+)
 
 
 def _repeated(
     session: Session, requests: Sequence[tuple[int, WorkRequest]]
 ) -> dict[int, list[int]]:
-    rows = session.connection().execute(
-        select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id)
-        .where(
-            JOB_LEASED,
-            id_in(JOB.c.pilot_id, {pilot for pilot, _ in requests}, session),
-            text_in(JOB.c.request_key, {request.request_key for _, request in requests}, session),
-        )
-        .order_by(JOB.c.priority.desc(), JOB.c.id)
-    )
+    keys = {
+        "pilots": list({pilot for pilot, _ in requests}),
+        "keys": list({request.request_key for _, request in requests}),
+    }
+    rows = session.connection().execute(_REPEATED, keys)
     before: dict[tuple[int, str], list[int]] = defaultdict(list)
     for pilot_id, key, job_id in rows:
         before[pilot_id, key].append(job_id)
@@ -153,11 +179,31 @@ class Room:
     core_count: int
     memory_mb: int
     disk_mb: int
-    minutes_left: float | None
+    seconds_left: float
 
 
 def _room(request: WorkRequest) -> Room:
-    return Room(request.core_count, request.memory_mb, request.disk_mb, request.minutes_left)
+    left = NO_LIMIT_SECONDS if request.minutes_left is None else request.minutes_left * 60
+    return Room(request.core_count, request.memory_mb, request.disk_mb, left)
+
+
+_WAITING = (
+    select(JOB.c.id)
+    .where(
+        JOB_WAITING, JOB.c.queue_id == bindparam("queue_id"),
+        JOB.c.core_count <= bindparam("core_count"), JOB.c.memory_mb <= bindparam("memory_mb"),
+        JOB.c.disk_mb <= bindparam("disk_mb"),
+        JOB.c.walltime_seconds <= bindparam("seconds_left", type_=Float),
+    )
+    .order_by(JOB.c.priority.desc(), JOB.c.id).limit(bindparam("wanted", type_=Integer))
+    .with_for_update(skip_locked=True)
+)  # fmt: skip
+_BIND = (
+    update(JOB)
+    .where(JOB.c.id == bindparam("job"), JOB.c.status == str(JobStatus.ACTIVATED))
+    .values(pilot_id=bindparam("pilot"), request_key=bindparam("key"), node=bindparam("host"),
+            lease_expires_at=db_now(bindparam("lease", type_=Float)))
+)  # fmt: skip
 
 
 def _claim(
@@ -165,70 +211,43 @@ def _claim(
     queue_id: int,
     room: Room,
     asked: Sequence[tuple[int, int, WorkRequest]],
-    pilots: dict[int, tuple[Pilot, Queue]],
+    pilots: dict[int, _Pilot],
 ) -> dict[int, list[int]]:
     """Claim jobs for requests of the same queue and room, given as (place, pilot id, request).
 
     One look for all of them; the jobs of the highest priority go to who asked first.
     """
     wanted = sum(request.n_jobs for _, _, request in asked)
-    found = iter(session.connection().execute(_waiting(queue_id, room, wanted)).scalars().all())
+    look = {"queue_id": queue_id, "wanted": wanted, **asdict(room)}
+    found = iter(session.connection().execute(_WAITING, look).scalars().all())
     given = {place: list(islice(found, request.n_jobs)) for place, _, request in asked}
-    queue = pilots[asked[0][1]][1]
-    lease = queue_settings(queue.settings, queue.name).lease_seconds
+    lease = pilots[asked[0][1]].settings.lease_seconds
     rows = [
-        {"job": job_id, "pilot": pilot_id, "key": request.request_key,
-         "host": pilots[pilot_id][0].host}
+        {"job": job_id, "pilot": pilot_id, "key": request.request_key, "lease": lease,
+         "host": pilots[pilot_id].host}
         for place, pilot_id, request in asked for job_id in given[place]
     ]  # fmt: skip
-    if rows:
-        session.connection().execute(_BIND, rows)
-        ids = [row["job"] for row in rows]
-        # The fence: only jobs that were still waiting move, and only those are handed out.
-        moved = set(
-            move_jobs(
-                session, ids, JobEvent.DISPATCHED, Why("dispatch"), lease_expires_at=db_now(lease)
-            )
-        )
-        given = {place: [i for i in ids if i in moved] for place, ids in given.items()}
-    return given
-
-
-_BIND = (
-    update(JOB)
-    .where(JOB.c.id == bindparam("job"), JOB.c.status == str(JobStatus.ACTIVATED))
-    .values(pilot_id=bindparam("pilot"), request_key=bindparam("key"), node=bindparam("host"))
-)
-
-
-def _waiting(queue_id: int, room: Room, wanted: int) -> Any:
-    fits: list[ColumnElement[bool]] = [
-        JOB.c.core_count <= room.core_count,
-        JOB.c.memory_mb <= room.memory_mb,
-        JOB.c.disk_mb <= room.disk_mb,
-    ]
-    if room.minutes_left is not None:
-        fits.append(JOB.c.walltime_seconds <= room.minutes_left * 60)
-    return (
-        select(JOB.c.id).where(JOB_WAITING, JOB.c.queue_id == queue_id, *fits)
-        .order_by(JOB.c.priority.desc(), JOB.c.id).limit(wanted)
-        .with_for_update(skip_locked=True)
-    )  # fmt: skip
+    if not rows:
+        return given
+    session.connection().execute(_BIND, rows)
+    # The fence: only jobs that were still waiting move, and only those are handed out.
+    seen = dict.fromkeys((row["job"] for row in rows), str(JobStatus.ACTIVATED))
+    moved = set(move_jobs(session, seen, JobEvent.DISPATCHED, Why("dispatch"), seen=seen))
+    return {place: [i for i in ids if i in moved] for place, ids in given.items()}
 
 
 def _specs(
     session: Session,
     claimed: dict[int, list[int]],
-    pilots: dict[int, tuple[Pilot, Queue]],
+    pilots: dict[int, _Pilot],
     requests: Sequence[tuple[int, WorkRequest]],
 ) -> dict[int, JobSpec]:
-    if not any(claimed.values()):
-        return {}
     settings = {
-        job_id: queue_settings(pilots[requests[place][0]][1].settings, "queue")
+        job_id: pilots[requests[place][0]].settings
         for place, ids in claimed.items() for job_id in ids
     }  # fmt: skip
-    ids = list(settings)
-    theirs = select(JOB_FILE.c.file_id).where(id_in(JOB_FILE.c.job_id, ids, session))
-    move_files(session, FILE.c.id.in_(theirs) & id_in(FILE.c.job_id, ids, session), FileEvent.SENT)
-    return job_specs(session, ids, settings)
+    if not settings:
+        return {}
+    kinds = (*PRIMARY, *WRITTEN)
+    move_files_of_jobs(session, list(settings), kinds, FileEvent.SENT)
+    return job_specs(session, list(settings), settings)

@@ -16,7 +16,7 @@ from tasks.catalog.own import urls_of
 from tasks.queues import QueueSettings
 from tasks.specs import specs_of
 from tasks.statuses import DatasetKind
-from tasks.store.bulk import id_in
+from tasks.store.bulk import ids_among
 from tasks.store.tables import DATASET, ENDPOINT, FILE, JOB, JOB_FILE, TASK, core
 from tasks.tables import Sandbox as SandboxRow
 
@@ -40,27 +40,36 @@ def job_specs(
     }  # fmt: skip
 
 
+_JOBS = (
+    select(
+        *(JOB.c[name] for name in (
+            "id", "task_id", "attempt_nr", "core_count", "memory_mb", "disk_mb",
+            "walltime_seconds", "sequence_nr", "first_event", "max_events", "skip_events",
+        )),
+        TASK.c.name.label("task_name"), ENDPOINT.c.url.label("storage"),
+    )
+    .join(TASK, TASK.c.id == JOB.c.task_id)
+    .outerjoin(ENDPOINT, ENDPOINT.c.id == TASK.c.endpoint_id)
+    .where(ids_among(JOB.c.id)).order_by(JOB.c.id)
+)  # fmt: skip
+_FILES = (
+    select(JOB_FILE.c.job_id, JOB_FILE.c.kind, DATASET.c.stream, DATASET.c.local_name,
+           DATASET.c.name.label("dataset"), FILE.c.lfn, FILE.c.size_bytes, FILE.c.adler32,
+           FILE.c.catalog_file_id)
+    .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
+    .join(DATASET, DATASET.c.id == JOB_FILE.c.dataset_id)
+    .where(ids_among(JOB_FILE.c.job_id))
+    .order_by(JOB_FILE.c.job_id, JOB_FILE.c.file_id)
+)  # fmt: skip
+
+
 def _jobs(session: Session, job_ids: Sequence[int]) -> Sequence[Any]:
-    return session.connection().execute(
-        select(JOB, TASK.c.name.label("task_name"), ENDPOINT.c.url.label("storage"))
-        .join(TASK, TASK.c.id == JOB.c.task_id)
-        .outerjoin(ENDPOINT, ENDPOINT.c.id == TASK.c.endpoint_id)
-        .where(id_in(JOB.c.id, job_ids, session)).order_by(JOB.c.id)
-    ).all()  # fmt: skip
+    return session.connection().execute(_JOBS, {"ids": list(job_ids)}).all()
 
 
 def _files(session: Session, job_ids: Sequence[int]) -> dict[int, list[Any]]:
-    rows = session.connection().execute(
-        select(JOB_FILE.c.job_id, JOB_FILE.c.kind, DATASET.c.stream, DATASET.c.local_name,
-               DATASET.c.name.label("dataset"), FILE.c.lfn, FILE.c.size_bytes, FILE.c.adler32,
-               FILE.c.catalog_file_id)
-        .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
-        .join(DATASET, DATASET.c.id == JOB_FILE.c.dataset_id)
-        .where(id_in(JOB_FILE.c.job_id, job_ids, session))
-        .order_by(JOB_FILE.c.job_id, JOB_FILE.c.file_id)
-    )  # fmt: skip
     files: dict[int, list[Any]] = defaultdict(list)
-    for row in rows:
+    for row in session.connection().execute(_FILES, {"ids": list(job_ids)}):
         files[row.job_id].append(row)
     return files
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Float, bindparam, delete, select, update
 from sqlmodel import Session
 
 from culm.wire.codec import encode
@@ -19,10 +19,11 @@ from culm.wire.reports import Instruction, JobReport, ReportAnswer, ReportState
 from tasks.lifecycles import JOB as MACHINE
 from tasks.lifecycles import JobEvent
 from tasks.queues import queue_settings
+from tasks.stages.settle import WRITTEN
 from tasks.statuses import JobStatus
-from tasks.store.bulk import id_in, insert_rows
+from tasks.store.bulk import id_in, ids_among, insert_rows
 from tasks.store.moves import Why, database_time, move_jobs
-from tasks.store.tables import DATASET, FILE, JOB, JOB_FILE, QUEUE, core
+from tasks.store.tables import FILE, JOB, JOB_FILE, QUEUE, core
 from tasks.tables import JobMetadata, RefusedReport
 from tasks.tables.columns import db_now
 
@@ -133,15 +134,17 @@ def _after(job: KnownJob, report: JobReport) -> KnownJob:
     )  # fmt: skip
 
 
+_KNOWN = (
+    select(JOB.c.id, JOB.c.attempt_nr, JOB.c.pilot_id, JOB.c.status, JOB.c.report_nr,
+           JOB.c.reported_state, JOB.c.kill_reason, JOB.c.queue_id)
+    .where(ids_among(JOB.c.id))
+    # What is judged must still be so when it is written: a watchdog may be ending the job.
+    .order_by(JOB.c.id).with_for_update()
+)  # fmt: skip
+
+
 def _known(session: Session, job_ids: Sequence[int]) -> dict[int, KnownJob]:
-    c = JOB.c
-    rows = session.connection().execute(
-        select(c.id, c.attempt_nr, c.pilot_id, c.status, c.report_nr, c.reported_state,
-               c.kill_reason, c.queue_id)
-        .where(id_in(c.id, job_ids, session))
-        # What is judged must still be so when it is written: a watchdog may be ending the job.
-        .order_by(c.id).with_for_update()
-    )  # fmt: skip
+    rows = session.connection().execute(_KNOWN, {"ids": list(job_ids)})
     return {row[0]: KnownJob(*row) for row in rows}
 
 
@@ -154,15 +157,36 @@ def _note_refused(session: Session, refused: list[tuple[int, JobReport, str]]) -
         )  # fmt: skip
 
 
+_HEARTBEAT = (
+    update(JOB).where(JOB.c.id == bindparam("job"))
+    .values(report_nr=bindparam("nr"), node=bindparam("host"), modified_at=db_now(),
+            lease_expires_at=db_now(bindparam("lease", type_=Float)))
+)  # fmt: skip
+_FINAL = update(JOB).where(JOB.c.id == bindparam("job")).values(
+    report_nr=bindparam("nr"), node=bindparam("host"), exit_code=bindparam("exit"),
+    reported_state=bindparam("state"), pilot_error_code=bindparam("code"),
+    pilot_error_diag=bindparam("diag"), lease_expires_at=None,
+)  # fmt: skip
+_OUTPUTS = (
+    select(JOB_FILE.c.job_id, JOB_FILE.c.file_id, FILE.c.lfn)
+    .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
+    .where(ids_among(JOB_FILE.c.job_id), JOB_FILE.c.kind.in_(WRITTEN))
+)
+_SIZES = (
+    update(JOB_FILE)
+    .where(JOB_FILE.c.job_id == bindparam("job"), JOB_FILE.c.file_id == bindparam("file"))
+    .values(size_bytes=bindparam("size"), adler32=bindparam("sum"))
+)
+_OLD_METADATA = delete(_METADATA).where(ids_among(_METADATA.c.job_id))
+
+
 def _take_heartbeats(session: Session, news: list[tuple[JobReport, KnownJob]]) -> None:
     if not news:
         return
     latest = {job.id: (report, job) for report, job in news}
     leases = lease_seconds(session, {job.queue_id for _, job in latest.values()})
     session.connection().execute(
-        update(JOB).where(JOB.c.id == bindparam("job"))
-        .values(report_nr=bindparam("nr"), node=bindparam("host"), modified_at=db_now(),
-                lease_expires_at=db_now(bindparam("lease"))),
+        _HEARTBEAT,
         [{"job": job.id, "nr": report.report_nr, "host": report.node,
           "lease": float(leases[job.queue_id])} for report, job in latest.values()],
     )  # fmt: skip
@@ -196,18 +220,15 @@ def _take_finals(session: Session, news: list[tuple[JobReport, KnownJob]]) -> No
         return
     latest = {job.id: report for report, job in news}
     session.connection().execute(
-        update(JOB).where(JOB.c.id == bindparam("job")).values(
-            report_nr=bindparam("nr"), node=bindparam("host"), exit_code=bindparam("exit"),
-            reported_state=bindparam("state"), pilot_error_code=bindparam("code"),
-            pilot_error_diag=bindparam("diag"), lease_expires_at=None,
-        ),
+        _FINAL,
         [{"job": r.job_id, "nr": r.report_nr, "host": r.node, "exit": r.exit_code,
           "state": str(r.state), "code": r.pilot_error_code, "diag": r.pilot_error_diag}
          for r in latest.values()],
     )  # fmt: skip
     _keep_outputs(session, list(latest.values()))
     _keep_metadata(session, list(latest.values()))
-    move_jobs(session, latest, JobEvent.REPORTED, Why("pilot"))
+    seen = {job.id: job.status for _, job in news}
+    move_jobs(session, latest, JobEvent.REPORTED, Why("pilot"), seen=seen)
 
 
 def _keep_outputs(session: Session, reports: list[JobReport]) -> None:
@@ -215,13 +236,8 @@ def _keep_outputs(session: Session, reports: list[JobReport]) -> None:
     reported = {(r.job_id, f.lfn): f for r in reports for f in r.outputs}
     if not reported:
         return
-    rows = session.connection().execute(
-        select(JOB_FILE.c.job_id, JOB_FILE.c.file_id, FILE.c.lfn)
-        .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
-        .join(DATASET, DATASET.c.id == JOB_FILE.c.dataset_id)
-        .where(id_in(JOB_FILE.c.job_id, [r.job_id for r in reports], session),
-               DATASET.c.kind.in_(("output", "log")))
-    ).all()  # fmt: skip
+    ids = list({job_id for job_id, _ in reported})
+    rows = session.connection().execute(_OUTPUTS, {"ids": ids})
     values: list[dict[str, Any]] = []
     by_name = {(job_id, lfn): file_id for job_id, file_id, lfn in rows}
     for key, file in reported.items():
@@ -230,12 +246,7 @@ def _keep_outputs(session: Session, reports: list[JobReport]) -> None:
                 {"job": key[0], "file": by_name[key], "size": file.size_bytes, "sum": file.adler32}
             )
     if values:
-        session.connection().execute(
-            update(JOB_FILE)
-            .where(JOB_FILE.c.job_id == bindparam("job"), JOB_FILE.c.file_id == bindparam("file"))
-            .values(size_bytes=bindparam("size"), adler32=bindparam("sum")),
-            values,
-        )  # fmt: skip
+        session.connection().execute(_SIZES, values)
 
 
 def _keep_metadata(session: Session, reports: list[JobReport]) -> None:
@@ -243,7 +254,7 @@ def _keep_metadata(session: Session, reports: list[JobReport]) -> None:
     if not some:
         return
     ids = [r.job_id for r in some]
-    session.connection().execute(delete(_METADATA).where(id_in(_METADATA.c.job_id, ids, session)))
+    session.connection().execute(_OLD_METADATA, {"ids": ids})
     insert_rows(
         session, JobMetadata, ("job_id", "metrics", "output_tail", "user_metadata"),
         [(r.job_id, json.dumps(encode(r.metrics)), r.output_tail, r.user_metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -9,9 +10,12 @@ from itertools import islice
 from typing import Any
 
 import psycopg
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, Dialect, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger, String
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
+from sqlalchemy.types import BigInteger, Boolean, String, TypeDecorator, TypeEngine
 from sqlmodel import Session, SQLModel
 
 from tasks.tables.columns import to_column
@@ -22,27 +26,66 @@ FRESH = {"populate_existing": True}
 """Execution options for reading rows that bulk statements of the transaction may have changed."""
 
 
-def id_in(column: Any, ids: Iterable[int], session: Session) -> ColumnElement[bool]:
-    """`column IN ids` as one bound value, so that any number of ids is one cached statement."""
-    return _in(column, list(ids), session, BigInteger())
+class _List(TypeDecorator[list[Any]]):
+    """A bound list: JSON text on SQLite, an array on PostgreSQL."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return String()
+        return dialect.type_descriptor(ARRAY(self.item))
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> Any:
+        return json.dumps(value) if dialect.name == "sqlite" else value
 
 
-def text_in(column: Any, values: Iterable[str], session: Session) -> ColumnElement[bool]:
+_IDS, _TEXTS = _List(BigInteger()), _List(String())
+
+
+class _Among(FunctionElement[bool]):
+    """`column IN list`, the whole list being one bound value: one statement for any length."""
+
+    type = Boolean()
+    inherit_cache = True
+    name = "among"
+
+
+@compiles(_Among, "sqlite")
+def _among_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, given = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({given}))"  # noqa: S608 - compiled SQL
+
+
+@compiles(_Among, "postgresql")
+def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, given = (compiler.process(part, **options) for part in element.clauses)
+    return f"{column} = ANY ({given})"
+
+
+def ids_among(column: Any, parameter: str = "ids") -> ColumnElement[bool]:
+    """`column IN :parameter`, for statements that are built once; the value is a list of ids."""
+    return _Among(column, bindparam(parameter, type_=_IDS))
+
+
+def texts_among(column: Any, parameter: str) -> ColumnElement[bool]:
+    """Like `ids_among`, for strings."""
+    return _Among(column, bindparam(parameter, type_=_TEXTS))
+
+
+def id_in(column: Any, ids: Iterable[int], _session: Session) -> ColumnElement[bool]:
+    """`column IN ids`, as one bound value."""
+    return _Among(column, bindparam(None, list(ids), type_=_IDS, unique=True))
+
+
+def text_in(column: Any, values: Iterable[str], _session: Session) -> ColumnElement[bool]:
     """Like `id_in`, for strings."""
-    return _in(column, list(values), session, String())
-
-
-def _in(column: Any, values: list[Any], session: Session, kind: Any) -> ColumnElement[bool]:
-    if session.get_bind().dialect.name == "sqlite":
-        import json
-
-        given = bindparam(None, json.dumps(values), type_=String, unique=True)
-        rows = func.json_each(given).table_valued("value")
-        found: ColumnElement[bool] = column.in_(select(rows.c.value))
-        return found
-    array = bindparam(None, values, type_=ARRAY(kind), unique=True)
-    equal: ColumnElement[bool] = column == func.any(array)
-    return equal
+    return _Among(column, bindparam(None, list(values), type_=_TEXTS, unique=True))
 
 
 @cache

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, update
-from sqlmodel import Session, SQLModel, select
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    select,
+    update,
+)
+from sqlmodel import Session, SQLModel
 
 from tasks.lifecycles import (
     DATASET,
@@ -25,9 +35,9 @@ from tasks.lifecycles import (
 )
 from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.books import wake
-from tasks.store.bulk import id_in, insert_rows
+from tasks.store.bulk import ids_among, insert_rows
 from tasks.store.topics import Topic
-from tasks.tables import Dataset, File, Job, StatusHistory, Task
+from tasks.tables import Dataset, File, Job, JobFile, StatusHistory, Task
 from tasks.tables.columns import db_now
 
 
@@ -62,7 +72,7 @@ def move_tasks(
     `values` are other columns to write in the same statement.
     """
     values = {"reason": why.reason, **values, "version": Task.version + 1}
-    moved = _move(session, Task, TASK, ids, event, values)
+    moved = _move(session, Task, ids, event, values)
     _note(session, "task", moved, event, why)
     for _, to, some in moved:
         wake(session, Topic.TASK_CHANGED)
@@ -72,10 +82,20 @@ def move_tasks(
 
 
 def move_jobs(
-    session: Session, ids: Iterable[int], event: JobEvent, why: Why, **values: Any
+    session: Session,
+    ids: Iterable[int],
+    event: JobEvent,
+    why: Why,
+    *,
+    seen: Mapping[int, str] | None = None,
+    **values: Any,
 ) -> list[int]:
-    """Report an event for jobs; gives the ids of those that moved."""
-    moved = _move(session, Job, JOB, ids, event, values)
+    """Report an event for jobs; gives the ids of those that moved.
+
+    `seen` is what the caller knows the statuses to be: then they are not looked up again, and
+    a job that is in another by now does not move.
+    """
+    moved = _move(session, Job, ids, event, values, seen)
     _note(session, "job", moved, event, why)
     if any(to == JobStatus.HOLDING and some for _, to, some in moved):
         wake(session, Topic.JOB_REPORTED)
@@ -86,7 +106,7 @@ def move_datasets(
     session: Session, ids: Iterable[int], event: DatasetEvent, **values: Any
 ) -> list[int]:
     """Report an event for datasets; gives the ids of those that moved."""
-    moved = _move(session, Dataset, DATASET, ids, event, values)
+    moved = _move(session, Dataset, ids, event, values)
     return [i for _, _, some in moved for i in some]
 
 
@@ -97,14 +117,45 @@ def move_files(
 
     Counters of datasets are the caller's, in the same transaction.
     """
-    count = 0
+    return sum(
+        session.connection().execute(_file_statement(starts, to, where, values)).rowcount
+        for to, starts in _by_target(event).items()
+    )
+
+
+def move_files_of_jobs(
+    session: Session, job_ids: Sequence[int], kinds: tuple[str, ...], event: FileEvent
+) -> int:
+    """Report an event for the files of these kinds that these jobs hold: a file whose last job
+    is another by now is not touched. Gives how many moved.
+    """
+    return sum(
+        session.connection().execute(_held_statement(event, to, kinds), {"ids": job_ids}).rowcount
+        for to in _by_target(event)
+    )
+
+
+@cache
+def _by_target(event: FileEvent) -> dict[str, list[str]]:
+    targets: dict[str, list[str]] = defaultdict(list)
     for start, to in FILE.sources(event).items():
-        statement = (
-            update(_table(File)).where(_table(File).c.status == str(start), where)
-            .values(status=str(to), **values)
-        )  # fmt: skip
-        count += session.connection().execute(statement).rowcount
-    return count
+        targets[str(to)].append(str(start))
+    return dict(targets)
+
+
+@cache
+def _held_statement(event: FileEvent, to: str, kinds: tuple[str, ...]) -> Update:
+    pairs, file = _table(JobFile).c, _table(File).c
+    theirs = select(pairs.file_id).where(ids_among(pairs.job_id), pairs.kind.in_(kinds))
+    held = file.id.in_(theirs) & ids_among(file.job_id)
+    return _file_statement(_by_target(event)[to], to, held, {})
+
+
+def _file_statement(
+    starts: Sequence[str], to: str, where: ColumnElement[bool], values: Mapping[str, Any]
+) -> Update:
+    table = _table(File)
+    return update(table).where(table.c.status.in_(starts), where).values(status=to, **values)
 
 
 def _table(model: type[SQLModel]) -> Table:
@@ -112,39 +163,71 @@ def _table(model: type[SQLModel]) -> Table:
     return table
 
 
+_MACHINES: dict[type[SQLModel], Machine] = {Task: TASK, Job: JOB, Dataset: DATASET}
 Moved = list[tuple[str, str, list[int]]]
 
 
 def _move(
     session: Session,
     model: type[SQLModel],
-    machine: Machine,
     ids: Iterable[int],
     event: StrEnum,
     values: Mapping[str, Any],
+    seen: Mapping[int, str] | None = None,
 ) -> Moved:
-    table = _table(model)
     wanted = list(ids)
     if not wanted:
         return []
-    rows = session.connection().execute(
-        select(table.c.id, table.c.status).where(id_in(table.c.id, wanted, session))
+    run, machine = session.connection().execute, _MACHINES[model]
+    found: Iterable[Any] = (
+        [(i, seen[i]) for i in wanted]
+        if seen is not None
+        else run(_look_up(model), {"ids": wanted})
     )
     groups: dict[str, list[int]] = defaultdict(list)
-    for row_id, status in rows:
+    for row_id, status in found:
         groups[status].append(row_id)
     sources = {str(start): str(to) for start, to in machine.sources(event).items()}
     moved: Moved = []
     for status in sorted(groups.keys() & sources.keys()):
         to = sources[status]
-        statement = (
-            update(table)
-            .where(id_in(table.c.id, groups[status], session), table.c.status == status)
-            .values(status=to, **_stamps(table, machine, to), **values)
-            .returning(table.c.id)
-        )
-        moved.append((status, to, [r[0] for r in session.connection().execute(statement)]))
+        if any(isinstance(value, ClauseElement) for value in values.values()):
+            statement = _swap(model, to).values(**values)
+            plain: Mapping[str, Any] = {}
+        else:
+            statement, plain = _plain_swap(model, to, tuple(values)), values
+        given = {f"to_{name}": value for name, value in plain.items()}
+        rows = run(statement, {"ids": groups[status], "seen": status, **given})
+        moved.append((status, to, list(rows.scalars())))
     return moved
+
+
+# Statements are built once: building one costs several times what SQLite needs to run it.
+
+
+@cache
+def _look_up(model: type[SQLModel]) -> Select[Any]:
+    c = _table(model).c
+    return select(c.id, c.status).where(ids_among(c.id))
+
+
+@cache
+def _swap(model: type[SQLModel], to: str) -> Any:
+    """Compare and set: only rows that are still in the status seen."""
+    table = _table(model)
+    return (
+        update(table)
+        .where(ids_among(table.c.id), table.c.status == bindparam("seen"))
+        .values(status=to, **_stamps(table, _MACHINES[model], to))
+        .returning(table.c.id)
+    )
+
+
+@cache
+def _plain_swap(model: type[SQLModel], to: str, names: tuple[str, ...]) -> Any:
+    table = _table(model)
+    given = {name: bindparam(f"to_{name}", type_=table.c[name].type) for name in names}
+    return _swap(model, to).values(**given)
 
 
 def _stamps(table: Table, machine: Machine, to: str) -> dict[str, Any]:
@@ -173,5 +256,8 @@ def _note(session: Session, noun: str, moved: Moved, event: StrEnum, why: Why) -
 
 def database_time(session: Session) -> datetime:
     """The present by the database's clock."""
-    now: datetime = session.connection().execute(select(db_now())).scalar_one()
+    now: datetime = session.connection().execute(_NOW).scalar_one()
     return now
+
+
+_NOW = select(db_now())

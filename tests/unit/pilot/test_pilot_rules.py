@@ -134,7 +134,7 @@ def test_samples_grow_rarer_with_a_payloads_age():
     a_job(command="a\0b"),
     a_job(inputs=(JobInput(lfn="../x", stream="IN", urls=()),)),
     a_job(inputs=(JobInput(lfn="payload.stdout", stream="IN", urls=()),)),
-    a_job(inputs=(JobInput(lfn="a", stream="IN", urls=()),) * 2),
+    a_job(inputs=tuple(JobInput(lfn="a", stream="IN", urls=(url,)) for url in ("x:/1", "x:/2"))),
     a_job(outputs=(JobOutput(local_name="/etc/passwd", lfn="a", url="file:///a"),)),
     a_job(outputs=(JobOutput(local_name="a", lfn="a/b", url="file:///a"),)),
 ])  # fmt: skip
