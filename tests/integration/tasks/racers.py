@@ -13,6 +13,7 @@ from culm.core.ids import new_key
 from culm.wire.codec import decode
 from culm.wire.job_spec import WorkRequest
 from culm.wire.task_spec import TaskSpec
+from tasks.catalog.own import NewEntry, add_dataset, add_files
 from tasks.lifecycles import TaskEvent
 from tasks.stages.dispatch import dispatch
 from tasks.stages.submit import submit
@@ -48,6 +49,13 @@ def _dispatch(books: Books, pilots: list[int], n_jobs: int, seed: int) -> list[i
         time.sleep(chance.random() * 0.005)
 
 
+def _catalogue(books: Books, name: str, lfns: list[str]) -> int:
+    with books.write() as session:
+        dataset = add_dataset(session, name, "alice")
+        files = [NewEntry(lfn, 1, "00000001", f"file:///nowhere/{lfn}") for lfn in lfns]
+        return add_files(session, dataset.id, files)
+
+
 def _upgrade(books: Books) -> str:
     return schema.upgrade(books)
 
@@ -60,6 +68,7 @@ def _wake(books: Books, topic: str, after_seconds: float) -> float:
 
 
 _VERBS = {"submit": _submit, "move": _move, "dispatch": _dispatch, "upgrade": _upgrade,
+          "catalogue": _catalogue,
           "wake": _wake}  # fmt: skip
 
 

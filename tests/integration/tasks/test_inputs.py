@@ -11,6 +11,7 @@ from tasks.catalog.own import NewEntry, add_dataset, add_files
 from tasks.stages import generate
 from tasks.store.books import Books
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
+from tests.integration.tasks.racers import Racers
 from tests.integration.tasks.scene import (
     PAST,
     expire_leases,
@@ -279,3 +280,13 @@ def test_files_that_come_to_a_dataset_later_are_taken_by_a_retry(books: Books) -
     run_stages(books)
     assert [job.command for job in run_jobs(books, a_pilot(books))] == ["g.dat"]
     assert status(books, task_id) == "done"
+
+
+def test_two_processes_that_catalogue_the_same_files_add_each_once(
+    books: Books, racers: Racers
+) -> None:
+    for number in range(5):
+        each = ({"lfns": ["a", "b", "c"]}, {"lfns": ["c", "b", "d"]})
+        added = racers.race(books.url, "catalogue", each, name=f"user.alice.race{number}")
+        assert sum(added) == 4
+    assert rows(books, "SELECT n_files, size_bytes FROM catalog_dataset") == [(4, 4)] * 5
