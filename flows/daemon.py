@@ -60,6 +60,7 @@ class Daemon:
     def stop(self) -> None:
         """End after the pieces of work in hand; what was leased and not begun is given back."""
         self.stopping.set()
+        self.desk.begin_closing()
         for post in self._posts:
             post.over.set()
             post.due.set()

@@ -13,6 +13,7 @@ from typing import Any
 from prefect import Flow, flow
 
 from flows.duty import DUTY
+from flows.flow_options import OPTIONS
 from flows.prefect_recorder import PrefectRecorder
 from flows.roster import NAME
 from flows.run_names import stage_run_name
@@ -23,7 +24,7 @@ from flows.workplace import our_workplace
 NOTHING = "nothing to do, or another machine's turn"
 
 
-@flow(name=NAME, flow_run_name=stage_run_name, persist_result=False)
+@flow(name=NAME, flow_run_name=stage_run_name, **OPTIONS)
 async def watchdogs() -> None:
     """A shift of the daemon's watchdogs; each run of a row is a task run in it."""
     duty = DUTY.get()
@@ -52,7 +53,7 @@ def _flow_of(row: Row) -> Flow[..., Any]:
         name=row.name,
         description=row.words,
         flow_run_name=stage_run_name,
-        persist_result=False,
+        **OPTIONS,
     )
     async def run_the_row(for_seconds: float = 0.0) -> str:
         return await run(row, for_seconds)

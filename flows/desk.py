@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
 PATIENCE_LOOKS = 3
+CLOSE_SECONDS = 6.0
 START_SECONDS = 20.0
 """A flow run starts in a quarter of a second, and in some more where Prefect's server answers
 503 (its SQLite was locked): its client tries again after 2, 4, 8 s."""
@@ -60,6 +61,7 @@ class Desk:
         self._lingering: set[asyncio.Task[None]] = set()
         # Flow runs start one after the other: several at once lock each other out in SQLite.
         self._opening = asyncio.Lock()
+        self._closing = asyncio.Event()
 
     async def look(self) -> bool:
         """Whether shifts are recorded from now on. Warns once when it changes."""
@@ -96,10 +98,14 @@ class Desk:
                 return tally
         return await body(Unrecorded())
 
-    async def close(self, timeout_seconds: float = 10.0) -> None:
+    def begin_closing(self) -> None:
+        """Wait for no flow run to begin any more."""
+        self._closing.set()
+
+    async def close(self) -> None:
         """Give flow runs that are about to end a little time for it."""
-        if self._lingering:
-            await asyncio.wait(self._lingering, timeout=timeout_seconds)
+        if self._lingering and self.recording:
+            await asyncio.wait(self._lingering, timeout=CLOSE_SECONDS)
 
     async def _hold_recorded(
         self, engine: Engine, name: str, title: str, body: Body
@@ -107,13 +113,14 @@ class Desk:
         recorder = await engine.recorder()
         once: Once[Tally] = Once(lambda: body(recorder))
         async with self._opening:
-            if not self.recording:
+            if not self.recording or self._closing.is_set():
                 return None
             run = asyncio.create_task(engine.run(name, title, once))
             self._linger(run)
-            await _first_of(run, once.started)
+            await _first_of(run, once.started, self._closing)
         if once.revoke():
-            self._lose_trust(run)
+            if not self._closing.is_set():
+                self._lose_trust(run)
             return None
         # The end of the shift, not of the flow run: Prefect may take its time to note it.
         tally = await once()
@@ -149,8 +156,9 @@ class Desk:
             self.on_change()
 
 
-async def _first_of(run: asyncio.Task[None], started: asyncio.Event) -> None:
-    """Until the run has begun its work or has ended without, but not for ever."""
-    start = asyncio.create_task(started.wait())
-    await asyncio.wait({run, start}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    start.cancel()
+async def _first_of(run: asyncio.Task[None], *events: asyncio.Event) -> None:
+    """Until one of the events, or the end of the run, but not for ever."""
+    waits = {asyncio.create_task(event.wait()) for event in events}
+    await asyncio.wait({run, *waits}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

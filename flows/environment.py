@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from culm.core.settings import Settings
 
@@ -42,6 +44,9 @@ def prepare(variables: Mapping[str, str]) -> None:
     """Set what is not set: a Prefect worker's own variables stand above our settings."""
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+    # Prefect only warns where it cannot keep its profile, and goes on.
+    with suppress(OSError):
+        Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 def api_url() -> str:

@@ -14,6 +14,7 @@ from culm.core.ids import new_key
 from culm.wire.codec import decode
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import TaskView
+from flows.flow_options import OPTIONS
 from flows.workplace import Workplace, our_workplace
 from tasks.stages.submit import submit
 from tasks.store.topics import Topic
@@ -29,9 +30,7 @@ def _run_task_name() -> str:
 
 
 # Validation is ours: it names every fault of a specification at once.
-@flow(
-    name="run_task", flow_run_name=_run_task_name, persist_result=False, validate_parameters=False
-)
+@flow(name="run_task", flow_run_name=_run_task_name, validate_parameters=False, **OPTIONS)
 async def run_task(
     spec: dict[str, Any] | TaskSpec,
     user: str,
@@ -54,7 +53,7 @@ async def run_task(
     return await _until_final(place, accepted.task_id, timeout_seconds)
 
 
-@flow(name="wait_for_task", flow_run_name="wait_for_task {task_id}", persist_result=False)
+@flow(name="wait_for_task", flow_run_name="wait_for_task {task_id}", **OPTIONS)
 async def wait_for_task(task_id: int, timeout_seconds: float | None = None) -> TaskView:
     """The task as it ended, once it has.
 

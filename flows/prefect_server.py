@@ -17,7 +17,6 @@ def main() -> None:
     """Become Prefect's server; its output goes to ours."""
     settings = load_settings()
     prepare(server_environment(settings))
-    (settings.data_dir / "prefect").mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
     os.execv(sys.executable, [*command, "--port", str(settings.prefect_port)])  # noqa: S606
 

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -63,11 +63,12 @@ def run_process(settings: Settings, orders: Orders) -> None:
     signals, result = Signals(), Future[None]()
     signal.signal(signal.SIGTERM, signals.stop)
     signal.signal(signal.SIGINT, signals.stop)
-    thread = threading.Thread(target=_fill, args=(result, settings, orders, signals), name="daemon")
-    thread.start()
-    while thread.is_alive():
-        thread.join(1.0)
-    _leave_soon()
+    work = _reported(result, _work(settings, orders, signals))
+    # A daemon thread: once the work is over, what Prefect still tries to send is not waited for.
+    threading.Thread(target=asyncio.run, args=(work,), name="daemon", daemon=True).start()
+    while not wait([result], timeout=1.0).done:
+        continue
+    _leave_soon(0 if result.exception() is None else 1)
     result.result()
 
 
@@ -94,9 +95,9 @@ class Signals:
             loop.call_soon_threadsafe(daemon.stop)
 
 
-def _fill(result: Future[None], settings: Settings, orders: Orders, signals: Signals) -> None:
+async def _reported(result: Future[None], work: Coroutine[Any, Any, None]) -> None:
     try:
-        asyncio.run(_work(settings, orders, signals))
+        await work
     except BaseException as error:
         result.set_exception(error)
     else:
@@ -144,10 +145,10 @@ def _log_to_stderr(level: str) -> None:
     logging.raiseExceptions = False
 
 
-def _leave_soon() -> None:
+def _leave_soon(code: int) -> None:
     """Bound the exit: Prefect's threads would try for minutes to reach a server that is away."""
     if "prefect" in sys.modules:
         sys.stderr.flush()
-        timer = threading.Timer(LEAVE_SECONDS, os._exit, args=(0,))
+        timer = threading.Timer(LEAVE_SECONDS, os._exit, args=(code,))
         timer.daemon = True
         timer.start()

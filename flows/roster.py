@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from flows.agent import Piece
@@ -43,7 +44,9 @@ class Roster:
         done = asyncio.get_running_loop().create_future()
         self._due[row.name] = (row, done)
         self._rung.set()
-        await done
+        # The timers are cancelled when the daemon ends.
+        with suppress(asyncio.CancelledError):
+            await done
 
     async def take(self) -> Sequence[RowPiece]:
         """The rows that are due."""

@@ -15,6 +15,7 @@ from prefect import flow
 
 from culm.wire.codec import encode
 from flows.duty import DUTY
+from flows.flow_options import OPTIONS
 from flows.prefect_recorder import PrefectRecorder
 from flows.run_names import stage_run_name
 from flows.shift import Hours, Shift
@@ -25,7 +26,7 @@ from tasks.stages.stage import Outcome
 
 Outcomes = list[dict[str, Any]]
 _MANY_MINUTES = 24 * 60.0
-_OPTIONS: dict[str, Any] = {"flow_run_name": stage_run_name, "persist_result": False}
+_OPTIONS = {"flow_run_name": stage_run_name, **OPTIONS}
 
 
 @flow(name="refine", **_OPTIONS)

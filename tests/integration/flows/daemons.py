@@ -76,9 +76,12 @@ class Daemons:
             daemon.process.communicate()
 
 
-def submit_tasks(books: Books, count: int) -> list[int]:
+def submit_tasks(books: Books, count: int, first: int = 0) -> list[int]:
     """Ids of so many tasks of two jobs each."""
-    specs = [TaskSpec(name=f"user.alice.hello{i}", command="true", n_jobs=2) for i in range(count)]
+    specs = [
+        TaskSpec(name=f"user.alice.hello{i}", command="true", n_jobs=2)
+        for i in range(first, first + count)
+    ]
     return [submit(books, spec, "alice", spec.name).task_id for spec in specs]
 
 

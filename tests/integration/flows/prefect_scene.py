@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 START_SECONDS = 90
+SQLITE_ONLY = pytest.mark.parametrize("books", ["sqlite"], indirect=True)
+"""For tests of Prefect's side, to which our database is all the same."""
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
@@ -70,6 +74,16 @@ class PrefectServer:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Meanwhile it takes connections and says nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def find(self, noun: str, **filters: Any) -> list[dict[str, Any]]:
         """Runs (`flow_runs`, `task_runs`), logs or flows, as its UI would find them."""

@@ -23,15 +23,14 @@ from tasks.stages.submit import submit
 from tasks.store.books import Books
 from tasks.store.wakeups import Waker
 from tasks.views.tasks import TaskFilter, task_list
-from tests.integration.flows.prefect_scene import PrefectServer, prefect_points_at, wait_until
+from tests.integration.flows.prefect_scene import (
+    SQLITE_ONLY,
+    PrefectServer,
+    prefect_points_at,
+    wait_until,
+)
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def books_url(tmp_path: Path) -> str:
-    """SQLite only: what is tested here is Prefect's side."""
-    return f"sqlite:///{tmp_path}/culm.db"
+pytestmark = [pytest.mark.slow, SQLITE_ONLY]
 
 
 @pytest.fixture(autouse=True)

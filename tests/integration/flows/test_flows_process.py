@@ -8,15 +8,9 @@ import pytest
 
 from tasks.store.books import Books
 from tests.integration.flows.daemons import Daemons, jobs_of, stage_leases, submit_tasks
-from tests.integration.flows.prefect_scene import PrefectServer, wait_until
+from tests.integration.flows.prefect_scene import SQLITE_ONLY, PrefectServer, wait_until
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def books_url(tmp_path: Path) -> str:
-    """SQLite only: what is tested here is Prefect's side."""
-    return f"sqlite:///{tmp_path}/culm.db"
+pytestmark = [pytest.mark.slow, SQLITE_ONLY]
 
 
 def test_once_takes_tasks_to_their_jobs_and_ends(books: Books, daemons: Daemons) -> None:
@@ -66,6 +60,19 @@ def test_recorded_daemon_ends_its_flow_runs_at_sigterm(
     shifts = [run["flow_run_id"] for run in runs]
     found = prefect.find("flow_runs", flow_runs={"id": {"any_": shifts}})
     assert {shift["state_type"] for shift in found} == {"COMPLETED"}
+
+
+def test_prefect_that_hangs_holds_neither_the_work_nor_the_end(
+    books: Books, daemons: Daemons, prefect: PrefectServer
+) -> None:
+    daemon = daemons.start("--wait-for-prefect", "60", prefect=prefect.api)
+    ids = submit_tasks(books, 1)
+    wait_until(lambda: jobs_of(books) == dict.fromkeys(ids, 2), 60, "the first task")
+
+    with prefect.stopped():
+        ids += submit_tasks(books, 3, first=1)
+        wait_until(lambda: jobs_of(books) == dict.fromkeys(ids, 2), 60, "all tasks generated")
+        assert daemon.stop() == 0, daemon.log
 
 
 def at_least(count: int, runs: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +18,15 @@ from flows.shift import Hours
 from flows.stage_agent import StageAgent
 from tasks.store.books import Books
 from tasks.store.wakeups import Waker
-from tests.integration.flows.prefect_scene import PrefectServer, prefect_points_at, wait_until
+from tests.integration.flows.prefect_scene import (
+    SQLITE_ONLY,
+    PrefectServer,
+    prefect_points_at,
+    wait_until,
+)
 from tests.integration.flows.toy_stage import Toy
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def books_url(tmp_path: Path) -> str:
-    """SQLite only: what is tested here is Prefect's side."""
-    return f"sqlite:///{tmp_path}/culm.db"
+pytestmark = [pytest.mark.slow, SQLITE_ONLY]
 
 
 @pytest.fixture(autouse=True)

@@ -16,15 +16,9 @@ from flows.table import TABLE
 from tasks.stages.submit import submit
 from tasks.store.books import Books
 from tasks.views.tasks import task_view
-from tests.integration.flows.prefect_scene import PrefectServer, wait_until
+from tests.integration.flows.prefect_scene import SQLITE_ONLY, PrefectServer, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def books_url(tmp_path: Path) -> str:
-    """SQLite only: what is tested here is Prefect's side."""
-    return f"sqlite:///{tmp_path}/culm.db"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), SQLITE_ONLY]
 
 
 HOUSE = Path(__file__).parents[3]
