@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
     """One piece of work, leased by this process.
 
     `title` is what people look for (`refine 10000001 user.alice.hello`); `work` runs in a
-    thread and gives a line for the log, empty if nothing was done.
+    thread and gives a line for the log, empty if nothing was done. `routine`: what comes every
+    few seconds and mostly finds nothing is shown only when it did something.
     """
 
     title: str
     work: Callable[[], str]
+    routine: bool = False
 
 
 P = TypeVar("P", bound=Piece)

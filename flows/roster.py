@@ -17,11 +17,12 @@ from tasks.store.books import Books
 NAME = "watchdogs"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowPiece(Piece):
     """A piece of work that is one run of a row."""
 
     row: Row
+    routine: bool = True
 
 
 @dataclass(slots=True)

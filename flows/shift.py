@@ -128,7 +128,7 @@ class Shift(Generic[P]):
             self.tally.pieces += 1
             error = None
             try:
-                await self.recorder.record(self.agent.name, piece.title, lambda: _in_thread(piece))
+                await self._record(piece)
             except LeaseLost as lost:
                 log.info("%s: %s", piece.title, lost)
             except Exception as problem:
@@ -138,6 +138,14 @@ class Shift(Generic[P]):
                 self._complain(piece, problem)
             await self._try(self.agent.settle(piece, error), "not settled")
             return None
+
+    async def _record(self, piece: P) -> None:
+        if not piece.routine:
+            await self.recorder.record(self.agent.name, piece.title, lambda: _in_thread(piece))
+            return
+        words = await _in_thread(piece)
+        if words:
+            await self.recorder.record(self.agent.name, f"{piece.title}: {words}", _nothing)
 
     def _complain(self, piece: Piece, error: Exception) -> None:
         if isinstance(error, CallerError):
@@ -151,6 +159,10 @@ class Shift(Generic[P]):
             await doing
         except Exception as error:
             log.warning("%s: %s: %s", self.agent.name, words, error)
+
+
+async def _nothing() -> None:
+    """The work of a task run that only shows what was done already."""
 
 
 async def _in_thread(piece: Piece) -> str:

@@ -22,7 +22,7 @@ SWEEP_SECONDS = 5.0
 """Leases of the dead run out without news, and news may be lost with a connection: look anyway."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StagePiece(Piece):
     """A piece of work that is one claim of a stage."""
 

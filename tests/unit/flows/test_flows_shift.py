@@ -10,7 +10,7 @@ import pytest
 
 from culm.core.errors import LeaseLost
 from flows.agent import Piece
-from flows.recorder import Unrecorded
+from flows.recorder import T, Unrecorded, Work
 from flows.shift import Hours, Shift, Tally
 
 
@@ -162,3 +162,26 @@ def test_pieces_run_at_most_so_many_at_once() -> None:
     asyncio.run(a_shift(agent, at_once=3).run())
 
     assert most == [3]
+
+
+class NotingRecorder(Unrecorded):
+    """Notes the titles that it is asked to show."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    async def record(self, kind: str, title: str, work: Work[T]) -> T:
+        self.shown.append(title)
+        return await super().record(kind, title, work)
+
+
+def test_routine_piece_is_shown_only_when_it_did_something() -> None:
+    idle = Piece(title="lost_jobs", work=lambda: "", routine=True)
+    busy = Piece(title="lost_jobs", work=lambda: "2 jobs lost", routine=True)
+    recorder = NotingRecorder()
+    agent = ListAgent([idle], [busy], [a_piece("refine 1")])
+
+    asyncio.run(Shift(agent, recorder, asyncio.Semaphore(1), Hours(until_idle=True)).run())
+
+    assert recorder.shown == ["lost_jobs: 2 jobs lost", "refine 1"]
+    assert [title for title, _ in agent.settled] == ["lost_jobs", "lost_jobs", "refine 1"]
