@@ -142,9 +142,7 @@ def test_forged_token_is_refused(keys: KeyRing, checker: TokenChecker, kind: str
     ("a b", {"user"}), ("pilot:1", {"user"}), ("alice", set()), ("alice", {"user", "pilot"}),
     ("pilot:0", {"pilot"}), ("", {"user"}), ("a" * 64, {"user"}),
 ])  # fmt: skip
-def test_token_that_fits_nobody_is_not_issued(
-    keys: KeyRing, subject: str, roles: set[str]
-) -> None:
+def test_token_that_fits_nobody_is_not_issued(keys: KeyRing, subject: str, roles: set[str]) -> None:
     grant = Grant(subject=subject, roles=frozenset(map(Role, roles)), lifetime=HOUR)
     with pytest.raises(InvalidRequest):
         issue_token(keys, grant, NOW)
