@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Float, bindparam, delete, select, update
+from sqlalchemy import Float, bindparam, delete, func, select, update
 from sqlmodel import Session
 
 from culm.wire.codec import encode
@@ -203,7 +203,9 @@ def _take_heartbeats(session: Session, news: list[tuple[JobReport, KnownJob]]) -
     ]
     why = Why("pilot")
     move_jobs(session, starting, JobEvent.STARTED, why, started_at=db_now())
-    move_jobs(session, running, JobEvent.RAN, why, started_at=db_now())
+    move_jobs(
+        session, running, JobEvent.RAN, why, started_at=func.coalesce(JOB.c.started_at, db_now())
+    )
 
 
 def lease_seconds(session: Session, queue_ids: set[int]) -> dict[int, float]:

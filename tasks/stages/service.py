@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import case, select, update
+from sqlalchemy import bindparam, case, select, text, update
 from sqlmodel import Session
 
 from tasks.store.moves import database_time
 from tasks.store.tables import core
 from tasks.tables import ScheduleRun
-from tasks.tables.columns import db_now
+from tasks.tables.columns import UtcDateTime, db_now
 
 BEAT_SECONDS = 5.0
 GAP_SECONDS = 20.0
@@ -20,16 +20,20 @@ _NAME = "server"
 
 def beat(session: Session, owner: str) -> None:
     """Note that a server answers now; to be called every `BEAT_SECONDS` by each server."""
+    # Two servers may give the first beat at once.
+    session.connection().execute(_FIRST, {"owner": owner, "now": database_time(session)})
     gap = _RUN.c.ended_at < db_now(-GAP_SECONDS)
-    moved = session.connection().execute(
+    session.connection().execute(
         update(_RUN).where(_RUN.c.name == _NAME)
         .values(started_at=case((gap, db_now()), else_=_RUN.c.started_at), ended_at=db_now(),
                 owner=owner, n_runs=_RUN.c.n_runs + 1)
     )  # fmt: skip
-    if not moved.rowcount:
-        now = database_time(session)
-        session.add(ScheduleRun(name=_NAME, owner=owner, started_at=now, ended_at=now))
-        session.flush()
+
+
+_FIRST = text(
+    "INSERT INTO schedule_run (name, owner, started_at, ended_at, n_runs, message) "
+    "VALUES ('server', :owner, :now, :now, 0, '') ON CONFLICT DO NOTHING"
+).bindparams(bindparam("now", type_=UtcDateTime))
 
 
 def answering_since(session: Session) -> datetime | None:

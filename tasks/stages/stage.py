@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from tasks.store.books import Books
-from tasks.store.locks import claim_names, hold_tasks, release, renew
+from tasks.store.locks import claim_names, held_names, hold_tasks, release, renew
 from tasks.store.topics import Topic
 
 LEASE_SECONDS = 15.0
@@ -74,20 +74,28 @@ class Stage:
     ) -> list[Claim]:
         """Lease up to `limit` tasks that are ready for this stage (of these ids, if given)."""
         with books.read() as session:
-            # Others may hold the oldest: look at a few more than wanted.
-            found = self.candidates(session, limit * 4, task_ids)
-        claims = [Claim(task_id, name, self.name) for task_id, name in found]
-        if not claims:
+            free = self._free(session, limit, task_ids)
+        if not free:
             return []
         with books.write() as session:
-            taken = claim_names(
-                session, [c.lease for c in claims[:limit]], owner, self.lease_seconds
-            )
-            missing = limit - len(taken)
-            if missing and len(claims) > limit:
-                more = [c.lease for c in claims[limit:]][:missing]
-                taken |= claim_names(session, more, owner, self.lease_seconds)
-        return [claim for claim in claims if claim.lease in taken]
+            taken = claim_names(session, [c.lease for c in free], owner, self.lease_seconds)
+        return [claim for claim in free if claim.lease in taken]
+
+    def _free(self, session: Session, limit: int, task_ids: Sequence[int] | None) -> list[Claim]:
+        """Up to `limit` tasks that are ready and that nobody holds.
+
+        Tasks that failed keep their leases for a while: however many of them there are, the
+        younger ones behind them have their turn.
+        """
+        look = limit * 4
+        while True:
+            found = self.candidates(session, look, task_ids)
+            claims = [Claim(task_id, name, self.name) for task_id, name in found]
+            held = held_names(session, [claim.lease for claim in claims])
+            free = [claim for claim in claims if claim.lease not in held]
+            if len(free) >= limit or len(found) < look:
+                return free[:limit]
+            look *= 4
 
     def work(self, books: Books, claim: Claim, owner: str) -> Outcome:
         """One transaction of this stage's work on a claimed task; gives the lease back.

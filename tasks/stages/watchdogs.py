@@ -19,8 +19,8 @@ from tasks.lifecycles import JobEvent
 from tasks.queues import queue_settings
 from tasks.stages.ending import roll_up
 from tasks.stages.service import answering_since
-from tasks.stages.settle import settle_failed, settle_unrun
-from tasks.statuses import JobStatus, PilotStatus
+from tasks.stages.settle import settle_failed
+from tasks.statuses import PilotStatus
 from tasks.store.books import Books, wake
 from tasks.store.bulk import id_in
 from tasks.store.locks import hold_tasks
@@ -78,9 +78,9 @@ def _lose(session: Session, rows: Sequence[Any]) -> int:
             server_error_code=int(ServerError.LOST_HEARTBEAT),
             server_error_diag=_WHY.reason,
         )
-        unrun = [i for i in moved if jobs[i] == JobStatus.SENT]
-        settle_unrun(session, task, unrun)
-        settle_failed(session, task, dict.fromkeys(set(moved) - set(unrun), False))
+        # Jobs that were never started count too: a pilot that takes work and dies must not
+        # keep a file going round for ever.
+        settle_failed(session, task, dict.fromkeys(moved, False))
         roll_up(session, task_id, _WHY)
         # Also for who ends a task that is told to end: these may have been its last jobs.
         wake(session, Topic.TASK_CHANGED)

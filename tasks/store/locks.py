@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, text, update
 from sqlmodel import Session
 
 from culm.core.errors import LeaseLost
-from tasks.store.bulk import id_in, text_in
+from tasks.store.bulk import id_in, text_in, texts_among
 from tasks.store.tables import TASK
 from tasks.tables import Lock
 from tasks.tables.columns import db_now
@@ -59,6 +59,15 @@ def claim_names(session: Session, names: Iterable[str], owner: str, seconds: flo
         _CLAIM[dialect], {"names": given, "owner": owner, "seconds": seconds}
     )
     return {row[0] for row in rows}
+
+
+def held_names(session: Session, names: Iterable[str]) -> set[str]:
+    """Those of the names that somebody holds now."""
+    rows = session.connection().execute(_HELD, {"names": list(names)})
+    return set(rows.scalars())
+
+
+_HELD = select(LOCK.c.name).where(texts_among(LOCK.c.name, "names"), LOCK.c.expires_at >= db_now())
 
 
 def renew(session: Session, names: Sequence[str], owner: str, seconds: float) -> None:

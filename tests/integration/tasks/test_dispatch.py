@@ -9,6 +9,7 @@ import pytest
 from culm.core.errors import NotFound
 from culm.wire.job_spec import PilotSpec, WorkAnswer, WorkRequest
 from tasks.queue_changes import set_queue, set_queue_status
+from tasks.retry_rules import MAX_LOST
 from tasks.stages.dispatch import dispatch, sign_off, sign_on
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
@@ -211,12 +212,15 @@ def test_pilot_at_an_unknown_queue_is_told_the_nearest(books: Books) -> None:
         sign_on(session, spec)
 
 
-def test_job_that_was_never_started_comes_back_at_no_cost(books: Books) -> None:
+def test_job_that_was_never_started_costs_its_owner_nothing_but_has_an_end(books: Books) -> None:
     waiting_jobs(books, 1, max_attempts=1)
     pilot = a_pilot(books)
-    for attempt in range(1, 5):
+    for attempt in range(1, MAX_LOST + 1):
         job = get_work(books, pilot).jobs[0]
         assert job.attempt_nr == attempt
+        assert value(books, "SELECT n_failed FROM file WHERE status = 'running' LIMIT 1") == 0
         assert expire_leases(books) == "1 jobs lost"
         run_stages(books)
-    assert value(books, "SELECT n_lost + n_failed FROM file WHERE status = 'picked'") == 0
+    # A pilot that takes work and never starts it must not keep a file going round for ever.
+    assert not get_work(books, pilot).jobs
+    assert value(books, "SELECT n_lost FROM file WHERE n_lost > 0") == MAX_LOST

@@ -97,3 +97,10 @@ def test_no_job_is_generated_for_a_task_that_was_stopped_meanwhile(books: Books,
     assert (
         status(books, task_id) == {"kill": "aborted", "pause": "paused", "finish": "finished"}[name]
     )
+
+
+def test_many_tasks_that_are_held_do_not_starve_the_younger_ones(books: Books) -> None:
+    ids = [a_task(books) for _ in range(25)]
+    stage = STAGES["refine"]
+    assert len(stage.claim(books, "stuck", 24)) == 24
+    assert [c.task_id for c in stage.claim(books, "other", 1)] == ids[24:]

@@ -100,7 +100,7 @@ def test_machine_with_an_event_that_moves_nothing_is_refused() -> None:
         (TaskEvent.KILL_REQUESTED,
          {str(s) for s in BEFORE_END} - {"aborting", "tobroken"}),
         (TaskEvent.FINISH_REQUESTED,
-         {str(s) for s in BEFORE_END} - {"aborting", "finishing", "tobroken", "prepared"}),
+         {str(s) for s in BEFORE_END} - {"aborting", "tobroken", "prepared"}),
         # What a task is about to do would be forgotten: resuming starts at `defined`.
         (TaskEvent.PAUSE_REQUESTED,
          {str(s) for s in BEFORE_END} - {"aborting", "finishing", "tobroken", "prepared",
