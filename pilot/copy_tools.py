@@ -10,50 +10,21 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from culm.core.checksums import adler32_of, chunks
+from culm.core.checksums import chunks
 from culm.core.plugins import load_plugin, plugins
 from culm.wire.error_codes import PilotError
 from pilot.api import ServerApi
+from pilot.content import ChecksumDiffers, Content, NotThere, TransferError
 from pilot.errors import JobFailed
 
 GROUP = "culm.copy_tools"
 
 Gate = Callable[[], None]
 """Returns if the transfer may go on, raises if its job was stopped."""
-
-
-class TransferError(Exception):
-    """A file could not be brought from or to storage. `again`: the same later may succeed."""
-
-    def __init__(self, message: str, *, again: bool = False) -> None:
-        super().__init__(message)
-        self.again = again
-
-
-class NotThere(TransferError):
-    """The storage has no such file."""
-
-
-class ChecksumDiffers(TransferError):
-    """The bytes changed on their way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The size and the checksum that a file must have."""
-
-    size_bytes: int
-    adler32: str
-
-    @staticmethod
-    def of(path: Path) -> Content:
-        """What a local file has."""
-        return Content(path.stat().st_size, adler32_of(path))
 
 
 class CopyTool(Protocol):

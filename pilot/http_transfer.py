@@ -10,7 +10,7 @@ import httpx
 
 from culm.core.errors import ChecksumMismatch, CulmError, NotFound, Unreachable
 from pilot.api import ServerApi
-from pilot.copy_tools import ChecksumDiffers, Content, NotThere, TransferError
+from pilot.content import ChecksumDiffers, Content, NotThere, TransferError
 
 Sink = Callable[[Iterator[bytes]], None]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobInput
 from pilot.backoff import Backoff
-from pilot.copy_tools import ChecksumDiffers, Content, CopyTools, Gate, NotThere, TransferError
+from pilot.content import ChecksumDiffers, Content, NotThere, TransferError
+from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 
 TRIES = 3

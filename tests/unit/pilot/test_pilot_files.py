@@ -12,15 +12,8 @@ from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobInput, JobOutput, JobSpec
 from pilot.api import ServerApi
 from pilot.attempt import Attempt
-from pilot.copy_tools import (
-    ChecksumDiffers,
-    Content,
-    CopyTools,
-    FsspecTool,
-    LocalTool,
-    NotThere,
-    TransferError,
-)
+from pilot.content import ChecksumDiffers, Content, NotThere, TransferError
+from pilot.copy_tools import CopyTools, FsspecTool, LocalTool
 from pilot.errors import JobFailed, Stop, Stopped
 from pilot.monitor import size_below
 from pilot.secrecy import read_token
