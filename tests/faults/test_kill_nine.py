@@ -25,7 +25,7 @@ KILLS = 3
 
 PAYLOAD = """
 token=$(cat /proc/sys/kernel/random/uuid)
-sleep 0.05
+sleep 0.1
 echo "$token" > out.txt
 echo "%RNDM:0 $token" >> {record}
 """
@@ -85,11 +85,13 @@ def test_thousand_jobs_survive_kill_nine_of_every_part(
     })  # fmt: skip
     assert answer.status_code < 300, answer.text
     task_id = _submit(installation, record)
-    wait_until(lambda: _finished(installation, task_id) > 20, "first jobs")
     rounds = ["server", "daemon", "pilot0", "payload"] * KILLS
     chance.shuffle(rounds)
     killed: Counter[str] = Counter()
-    for victim in rounds:
+    for place, victim in enumerate(rounds):
+        # By progress, not by time: the kills are spread over the task on any machine.
+        due = (place + 1) * N_JOBS // (len(rounds) + 4)
+        wait_until(lambda due=due: _finished(installation, task_id) >= due, f"{due} jobs", 90)
         if victim == "payload":
             wait_until(lambda: _kill_a_payload(installation, chance), "a payload to kill")
         else:
@@ -99,9 +101,7 @@ def test_thousand_jobs_survive_kill_nine_of_every_part(
             if victim == "server":
                 wait_until(installation.answers, "server after its kill")
         killed[victim] += 1
-        before = _finished(installation, task_id)
-        assert before < N_JOBS, "the task ended before every part was killed: use more jobs"
-        wait_until(lambda b=before: _finished(installation, task_id) > b + 5, f"after {victim}")
+        assert _finished(installation, task_id) < N_JOBS, "the task ended before the last kill"
     assert min(killed.values()) >= KILLS
     try:
         wait_until(
