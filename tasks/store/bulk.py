@@ -54,6 +54,8 @@ class _Among(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
     name = "among"
+    # Else SQLite is asked for `(x IN …) = 1`, for which it takes no index.
+    _is_implicitly_boolean = True
 
 
 @compiles(_Among, "sqlite")
