@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlmodel import Session
 
 from tasks.catalog.own import NewEntry, add_files, find_dataset
@@ -18,7 +18,7 @@ from tasks.retry_rules import Tries, after_failure
 from tasks.statuses import DatasetKind, FileStatus, TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import id_in
-from tasks.store.moves import move_files
+from tasks.store.moves import move_files, move_files_of_jobs
 from tasks.store.tables import DATASET, FILE, JOB_FILE, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Task
@@ -44,12 +44,12 @@ def settle_succeeded(session: Session, task: Task, job_ids: Sequence[int]) -> No
     if not job_ids:
         return
     inputs = _counted(session, job_ids, PRIMARY)
-    done = move_files(session, _held_by(session, job_ids, PRIMARY), FileEvent.SUCCEEDED)
+    done = move_files_of_jobs(session, list(job_ids), PRIMARY, FileEvent.SUCCEEDED)
     if done != sum(inputs.values()):
         raise RuntimeError(f"task {task.id}: jobs hold {sum(inputs.values())} files, {done} moved")
     _take_sizes(session, job_ids)
     outputs = _counted(session, job_ids, WRITTEN)
-    move_files(session, _held_by(session, job_ids, WRITTEN), FileEvent.SUCCEEDED)
+    move_files_of_jobs(session, list(job_ids), WRITTEN, FileEvent.SUCCEEDED)
     for dataset_id, count in (inputs + outputs).items():
         _count(session, dataset_id, finished=count)
     _catalogue(session, task, job_ids)
@@ -125,7 +125,7 @@ def _generate_again(session: Session, task_id: int) -> None:
 def _fail_outputs(session: Session, job_ids: Sequence[int]) -> None:
     for dataset_id, count in _counted(session, job_ids, WRITTEN).items():
         _count(session, dataset_id, failed=count)
-    move_files(session, _held_by(session, job_ids, WRITTEN), FileEvent.FAILED)
+    move_files_of_jobs(session, list(job_ids), WRITTEN, FileEvent.FAILED)
 
 
 def _inputs(session: Session, job_ids: Sequence[int]) -> list[_Input]:
@@ -138,17 +138,6 @@ def _inputs(session: Session, job_ids: Sequence[int]) -> list[_Input]:
                FILE.c.job_id == JOB_FILE.c.job_id)
     )  # fmt: skip
     return [_Input(r[0], r[1], r[2], Tries(r[3], r[4], r[5])) for r in rows]
-
-
-def _held_by(
-    session: Session, job_ids: Sequence[int], kinds: tuple[str, ...]
-) -> ColumnElement[bool]:
-    """The files of these kinds that these jobs hold."""
-    theirs = select(JOB_FILE.c.file_id).where(
-        id_in(JOB_FILE.c.job_id, job_ids, session), JOB_FILE.c.kind.in_(kinds)
-    )
-    # A file's last job holds it: one that went to a later attempt is not touched.
-    return FILE.c.id.in_(theirs) & id_in(FILE.c.job_id, job_ids, session)
 
 
 def _counted(session: Session, job_ids: Sequence[int], kinds: tuple[str, ...]) -> Counter[int]:
