@@ -52,4 +52,6 @@ def n_missing_files(demand: Demand, queue: Queue) -> int:
 
 def has_all_input(demand: Demand, queue: Queue) -> bool:
     """Whether nothing has to be moved."""
+    if not demand.n_input_files and not demand.total_input_mb:
+        return True
     return n_missing_files(demand, queue) == 0 and missing_mb(demand, queue) <= 0

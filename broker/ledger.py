@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 
 
 class Ledger:
@@ -14,17 +14,17 @@ class Ledger:
 
     def __init__(self) -> None:
         self._entries: deque[tuple[float, str, int]] = deque()
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
 
     def assigned(self, queue: str) -> int:
         """Jobs sent to the queue since the view."""
-        return self._counts[queue]
+        return self._counts.get(queue, 0)
 
     def note(self, queue: str, n_jobs: int, at_seconds: float) -> None:
         """Remember that jobs were sent to a queue now."""
         if n_jobs > 0:
             self._entries.append((at_seconds, queue, n_jobs))
-            self._counts[queue] += n_jobs
+            self._counts[queue] = self.assigned(queue) + n_jobs
 
     def seen(self, view_at_seconds: float) -> None:
         """Forget what was sent before the moment that the newest view shows."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from operator import attrgetter
 
 from broker.presets import GENERIC, Preset
 from broker.rules import Rule
 from broker.values import Demand, Queue, Ranked, Ranking, Rejection
 from broker.view import View
 from broker.weights.wait import Line, lane, lane_weight, line
+
+_BY_NAME = attrgetter("name")
+_BY_QUEUE = attrgetter("queue")
+_BY_WEIGHT = attrgetter("weight")
 
 
 def rank(
@@ -30,7 +35,7 @@ class Broker:
     ) -> None:
         self._view = View() if view is None else view
         self._preset = preset
-        self._groups = _alike(queues, preset.filters)
+        self._groups = _alike(sorted(queues, key=_BY_NAME), preset.filters)
         self._lines: dict[str, Line] = {}
 
     def rank(self, demand: Demand) -> Ranking:
@@ -51,8 +56,9 @@ class Broker:
                 rejections.append(found)
             else:
                 ranked.append(found)
-        ranked.sort(key=lambda r: (-r.weight, r.queue))
-        rejections.sort(key=lambda r: r.queue)
+        # By name they are already, and sorting keeps what is equal in its order.
+        ranked.sort(key=_BY_WEIGHT, reverse=True)
+        rejections.sort(key=_BY_QUEUE)
         return Ranking(tuple(ranked[: self._preset.best]), tuple(rejections))
 
     def _passed(self, demand: Demand, rejections: list[Rejection]) -> list[Queue]:
@@ -60,11 +66,15 @@ class Broker:
         for rules, queues in self._groups:
             active = concerned(rules, demand, view)
             for queue in queues:
-                refusal = refused(active, demand, queue, view)
-                if refusal is None:
-                    taken.append(queue)
+                for rule in active:
+                    no = rule.refuse(demand, queue, view)
+                    if no is not None:
+                        rejections.append(rule.rejection(queue, no))
+                        break
                 else:
-                    rejections.append(refusal)
+                    taken.append(queue)
+        if len(self._groups) > 1:
+            taken.sort(key=_BY_NAME)
         return taken
 
     def _weigh(self, demand: Demand, queue: Queue) -> Ranked | Rejection:

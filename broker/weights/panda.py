@@ -26,6 +26,8 @@ def many_assigned(assigned: int, activated: int) -> float:
 
 def data_availability(demand: Demand, queue: Queue) -> float:
     """(availableSize + totalSize) / (totalSize × (numMissingFiles / 100 + 1)); 1 without input."""
+    if not demand.n_input_files and not demand.total_input_mb:
+        return 1.0
     missing = n_missing_files(demand, queue) / 100 + 1
     if demand.total_input_mb <= 0:
         return 1 / missing

@@ -34,12 +34,15 @@ def expected_wait_weight(demand: Demand, queue: Queue, view: View) -> float:
 
 def lane_weight(found: Lane) -> float:
     """The weight of a queue whose lane is known."""
-    return 1.0 / max(_LEAST_COST_SECONDS, cost_seconds(found, 0))
+    wait = (found.backlog + 1) / found.rate
+    cost = (wait if wait > 0 else 0.0) + found.offset_seconds
+    return 1.0 / (cost if cost > _LEAST_COST_SECONDS else _LEAST_COST_SECONDS)
 
 
 def cost_seconds(found: Lane, n_before: int) -> float:
     """What the next job costs at a queue to which `n_before` more were just given."""
-    return max(0.0, (found.backlog + n_before + 1) / found.rate) + found.offset_seconds
+    wait = (found.backlog + n_before + 1) / found.rate
+    return (wait if wait > 0 else 0.0) + found.offset_seconds
 
 
 def line(queue: Queue, view: View) -> Line:

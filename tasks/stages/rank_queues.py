@@ -83,7 +83,7 @@ def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
     decision = session.get(Decision, task_id) or Decision(
         task_id=task_id, cycle=0, ranking=[], rejections=[], at=database_time(session)
     )
-    ranked = [asdict(r) for r in ranking.ranked]
+    ranked = [{"queue": r.queue, "weight": r.weight} for r in ranking.ranked]
     rejections = [asdict(r) for r in ranking.rejections]
     decision.cycle += 1
     decision.at = database_time(session)
