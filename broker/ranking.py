@@ -31,12 +31,19 @@ class Broker:
     """
 
     def __init__(
-        self, queues: Iterable[Queue], view: View | None = None, preset: Preset = GENERIC
+        self,
+        queues: Iterable[Queue],
+        view: View | None = None,
+        preset: Preset = GENERIC,
+        lines: dict[str, Line] | None = None,
     ) -> None:
+        """Make them ready. `lines` says how queues stand by the caller's own books (see
+        broker/slots.py), who may change it between decisions; others are as the view says.
+        """
         self._view = View() if view is None else view
         self._preset = preset
         self._groups = _alike(sorted(queues, key=_BY_NAME), preset.filters)
-        self._lines: dict[str, Line] = {}
+        self._lines = {} if lines is None else lines
 
     def rank(self, demand: Demand) -> Ranking:
         """The queues that take the demand, best first, and why each of the others does not.
