@@ -64,7 +64,7 @@ class SlotMemory:
             self._full[queue] = (view_at, n_running)
             return n_running
         learnt = self._full.get(queue)
-        if learnt is not None and learnt[0] >= view_at:
+        if learnt is not None and learnt[0] == view_at:
             return max(n_running, learnt[1])
         seen = load.n_batch_jobs if load.n_slots is None else load.n_slots
         return max(n_running, seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from broker.simulation.at_once import AtOnce
 from broker.simulation.baselines import LeastLoaded, RandomBySlots, RandomQueue, RoundRobin
 from broker.simulation.desk import Policy
 from broker.simulation.job import by_priority
@@ -25,10 +26,12 @@ POLICIES: Mapping[str, Callable[[], Policy]] = {
     "pull": Pull,
     "oracle": Oracle,
     "culm": JustInTime,
+    "culm_at_once": AtOnce,
     "culm_by_priority": lambda: JustInTime(name="culm_by_priority", key=by_priority),
 }
-"""`culm` is the default of the server; `culm_by_priority` is the same with PanDA's order of jobs
-(to tell what the order does from what binding late does)."""
+"""`culm` binds just in time. `culm_at_once` is the same weight with all jobs bound as they come,
+`culm_by_priority` binds just in time in PanDA's order of jobs: they tell what each part does.
+"""
 
 
 def chosen(names: Iterable[str]) -> tuple[str, ...]:
