@@ -25,6 +25,8 @@ BACKGROUND_SECONDS = 3600.0
 """How often the part of a queue that others use changes."""
 STALLED_SECONDS = 172_800.0
 """With nothing running for so long, what waits will wait for ever."""
+BOUNCE_SECONDS = 60.0
+"""After how long a job comes back from a queue that is gone."""
 MAX_REBROKERED = 3
 
 Timer = Callable[[], float]
@@ -110,11 +112,6 @@ class _Engine:
         heappush(self.events, (when, self.n_events, happens, what))
 
     def _plan(self) -> None:
-        by_time: dict[float, list[Job]] = {}
-        for job in self.jobs:
-            by_time.setdefault(job.submitted_at, []).append(job)
-        for when, jobs in by_time.items():
-            self._at(when, self._arrive, jobs)
         for station in self.stations:
             if station.spec.background > 0:
                 self._at(0.0, self._background, station)
@@ -124,13 +121,22 @@ class _Engine:
                     self._at(down.start_seconds, self._vanish, station)
                 else:
                     self._at(down.end_seconds, self._come_up, station)
-        self._at(0.0, self._settle)
         self._at(0.0, self._look)
+        self._at(0.0, self._settle)
+        # After the first look: nobody decides without a view.
+        by_time: dict[float, list[Job]] = {}
+        for job in self.jobs:
+            by_time.setdefault(job.submitted_at, []).append(job)
+        for when, jobs in by_time.items():
+            self._at(when, self._arrive, jobs)
 
     # What happens
 
     def _arrive(self, jobs: Iterable[Job]) -> None:
         self.moved_at = self.now
+        self._queue_up(jobs)
+
+    def _queue_up(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             self.account.queued[job.task.share] += job.task.slots
             self.desk.hall.push(job)
@@ -224,15 +230,20 @@ class _Engine:
         self._carry_out()
 
     def _carry_out(self) -> None:
-        desk = self.desk
-        bound, deferred = desk.clear()
-        for job, until in deferred:
-            self.account.queued[job.task.share] -= job.task.slots
-            self._at(until, self._arrive, [job])
+        bound, later = self.desk.clear()
+        touched: set[int] = set()
         for job, index in bound:
+            if self.stations[index].is_gone:
+                # An old view still shows the queue: what is sent there comes back.
+                later.append((job, self.now + BOUNCE_SECONDS))
+                continue
             job.queue, job.bound_at = index, self.now
             self.stations[index].line.push(job)
-        for index in sorted({index for _, index in bound}):
+            touched.add(index)
+        for job, until in later:
+            self.account.queued[job.task.share] -= job.task.slots
+            self._at(until, self._queue_up, [job])
+        for index in sorted(touched):
             self._fill(self.stations[index])
 
     def _fill(self, station: Station) -> None:
