@@ -37,10 +37,12 @@ def queue_settings(document: Mapping[str, Any], queue: str) -> QueueSettings:
     Raises:
         InvalidRequest: a key is unknown or a value wrong, each named.
     """
-    return _decoded(json.dumps(document, sort_keys=True), queue)
+    return settings_of_text(json.dumps(document, sort_keys=True), queue)
 
 
 @lru_cache(maxsize=10_000)
-def _decoded(document: str, queue: str) -> QueueSettings:
-    """Dispatch and reports read the same few documents all the time."""
+def settings_of_text(document: str, queue: str) -> QueueSettings:
+    """Like `queue_settings`, from the document's text: dispatch and reports read the same few
+    all the time.
+    """
     return decode(QueueSettings, json.loads(document), f"settings of queue {queue}")

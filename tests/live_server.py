@@ -22,7 +22,7 @@ from tasks.store.seed import seed
 from tests.server_scene import a_token, settings_in
 
 REPOSITORY = Path(__file__).parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 @dataclass(frozen=True)

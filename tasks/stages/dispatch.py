@@ -16,14 +16,15 @@ from culm.core.errors import NotFound
 from culm.core.nearest import unknown_name
 from culm.wire.job_spec import JobSpec, PilotSpec, WorkAnswer, WorkRequest
 from tasks.lifecycles import FileEvent, JobEvent
-from tasks.queues import QueueSettings, queue_settings
+from tasks.queues import QueueSettings, queue_settings, settings_of_text
 from tasks.stages.job_specs import job_specs
 from tasks.stages.settle import PRIMARY, WRITTEN, settle_unrun
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
 from tasks.store.bulk import ids_among, texts_among
 from tasks.store.ids import take_ids
-from tasks.store.moves import Why, database_time, move_files_of_jobs, move_jobs
-from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE
+from tasks.store.moves import EachJobMove, Why, database_time, move_files_of_jobs, move_jobs
+from tasks.store.prepared import Prepared
+from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE, QUEUE_SETTINGS
 from tasks.tables import Pilot, Queue, Task
 from tasks.tables.columns import db_now
 
@@ -127,27 +128,27 @@ class _Pilot:
     settings: QueueSettings
 
 
-_PILOTS = (
-    select(PILOT.c.id, PILOT.c.host, QUEUE.c.id, QUEUE.c.status, QUEUE.c.name, QUEUE.c.settings,
+_PILOTS = Prepared(
+    select(PILOT.c.id, PILOT.c.host, QUEUE.c.id, QUEUE.c.status, QUEUE.c.name, QUEUE_SETTINGS,
            PILOT.c.last_heard_at < db_now(-HEARD_SECONDS))
     .join(QUEUE, QUEUE.c.id == PILOT.c.queue_id)
     .where(ids_among(PILOT.c.id), PILOT.c.status == str(PilotStatus.ACTIVE))
 )  # fmt: skip
-_HEARD = update(PILOT).where(ids_among(PILOT.c.id)).values(last_heard_at=db_now())
+_HEARD = Prepared(update(PILOT).where(ids_among(PILOT.c.id)).values(last_heard_at=db_now()))
 
 
 def _pilots(session: Session, ids: Sequence[int]) -> dict[int, _Pilot]:
-    rows = session.connection().execute(_PILOTS, {"ids": list(set(ids))}).all()
+    rows = _PILOTS.rows(session, ids=list(set(ids)))
     silent = [row[0] for row in rows if row[6]]
     if silent:
-        session.connection().execute(_HEARD, {"ids": silent})
+        _HEARD.change(session, ids=silent)
     return {
-        pilot_id: _Pilot(pilot_id, host, queue_id, status, queue_settings(settings, name))
+        pilot_id: _Pilot(pilot_id, host, queue_id, status, settings_of_text(settings, name))
         for pilot_id, host, queue_id, status, name, settings, _ in rows
     }
 
 
-_REPEATED = (
+_REPEATED = Prepared(
     select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id)
     .where(JOB_LEASED, ids_among(JOB.c.pilot_id, "pilots"), texts_among(JOB.c.request_key, "keys"))
     .order_by(JOB.c.priority.desc(), JOB.c.id)
@@ -157,13 +158,10 @@ _REPEATED = (
 def _repeated(
     session: Session, requests: Sequence[tuple[int, WorkRequest]]
 ) -> dict[int, list[int]]:
-    keys = {
-        "pilots": list({pilot for pilot, _ in requests}),
-        "keys": list({request.request_key for _, request in requests}),
-    }
-    rows = session.connection().execute(_REPEATED, keys)
+    pilots = list({pilot for pilot, _ in requests})
+    keys = list({request.request_key for _, request in requests})
     before: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for pilot_id, key, job_id in rows:
+    for pilot_id, key, job_id in _REPEATED.rows(session, pilots=pilots, keys=keys):
         before[pilot_id, key].append(job_id)
     return {
         place: before[pilot_id, request.request_key]
@@ -187,7 +185,7 @@ def _room(request: WorkRequest) -> Room:
     return Room(request.core_count, request.memory_mb, request.disk_mb, left)
 
 
-_WAITING = (
+_WAITING = Prepared(
     select(JOB.c.id)
     .where(
         JOB_WAITING, JOB.c.queue_id == bindparam("queue_id"),
@@ -198,12 +196,13 @@ _WAITING = (
     .order_by(JOB.c.priority.desc(), JOB.c.id).limit(bindparam("wanted", type_=Integer))
     .with_for_update(skip_locked=True)
 )  # fmt: skip
-_BIND = (
-    update(JOB)
-    .where(JOB.c.id == bindparam("job"), JOB.c.status == str(JobStatus.ACTIVATED))
-    .values(pilot_id=bindparam("pilot"), request_key=bindparam("key"), node=bindparam("host"),
-            lease_expires_at=db_now(bindparam("lease", type_=Float)))
-)  # fmt: skip
+_SEND = EachJobMove(
+    JobEvent.DISPATCHED,
+    pilot_id=bindparam("pilot"),
+    request_key=bindparam("key"),
+    node=bindparam("host"),
+    lease_expires_at=db_now(bindparam("lease", type_=Float)),
+)
 
 
 def _claim(
@@ -218,22 +217,18 @@ def _claim(
     One look for all of them; the jobs of the highest priority go to who asked first.
     """
     wanted = sum(request.n_jobs for _, _, request in asked)
-    look = {"queue_id": queue_id, "wanted": wanted, **asdict(room)}
-    found = iter(session.connection().execute(_WAITING, look).scalars().all())
+    found = iter(_WAITING.column(session, queue_id=queue_id, wanted=wanted, **asdict(room)))
     given = {place: list(islice(found, request.n_jobs)) for place, _, request in asked}
     lease = pilots[asked[0][1]].settings.lease_seconds
-    rows = [
-        {"job": job_id, "pilot": pilot_id, "key": request.request_key, "lease": lease,
-         "host": pilots[pilot_id].host}
+    rows = {
+        job_id: {"pilot": pilot_id, "key": request.request_key, "lease": lease,
+                 "host": pilots[pilot_id].host}
         for place, pilot_id, request in asked for job_id in given[place]
-    ]  # fmt: skip
-    if not rows:
-        return given
-    session.connection().execute(_BIND, rows)
-    # The fence: only jobs that were still waiting move, and only those are handed out.
-    seen = dict.fromkeys((row["job"] for row in rows), str(JobStatus.ACTIVATED))
-    moved = set(move_jobs(session, seen, JobEvent.DISPATCHED, Why("dispatch"), seen=seen))
-    return {place: [i for i in ids if i in moved] for place, ids in given.items()}
+    }  # fmt: skip
+    # The fence: the jobs that were found are held, and move only from where they were seen.
+    seen = dict.fromkeys(rows, str(JobStatus.ACTIVATED))
+    _SEND.move(session, seen, rows, Why("dispatch"))
+    return given
 
 
 def _specs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, text
+from sqlalchemy import Table, Text, cast, text
 from sqlmodel import SQLModel
 
 from tasks import tables
@@ -35,3 +35,6 @@ JOB_ALIVE = text(f"job.status NOT IN {FINAL_JOB}")
 JOB_WAITING = text("job.status = 'activated'")
 JOB_TO_SETTLE = text("job.status = 'holding'")
 JOB_LEASED = text("job.lease_expires_at IS NOT NULL")
+
+QUEUE_SETTINGS = cast(QUEUE.c.settings, Text)
+"""The settings as text, for `tasks.queues.settings_of_text`: nothing is parsed twice."""
