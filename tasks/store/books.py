@@ -148,6 +148,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "synchronous = FULL",  # an acknowledged write survives a power cut (reliability.md, I9)
         "foreign_keys = ON",
         "cache_size = -65536",
+        # A checkpoint writes a page once, however often it changed: every 40 MB of log.
+        "wal_autocheckpoint = 10000",
         "temp_store = MEMORY",
         "mmap_size = 268435456",
     ):
