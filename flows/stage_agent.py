@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class StageAgent:
     _next_try: float | None = None
     _idle: Counter[int] = field(default_factory=Counter)
     _outcomes: dict[int, Outcome] = field(default_factory=dict)
+    _not_before: float = 0.0
 
     @property
     def name(self) -> str:
@@ -52,12 +54,15 @@ class StageAgent:
         return self.stage.name
 
     async def take(self) -> Sequence[StagePiece]:
-        """What is ready now."""
+        """What is ready now; a stage that gathers has it wait a little after the last time."""
+        await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
         # The mark comes first: news that arrives while we look must end the next wait.
         self._mark = self.waker.mark()
         claims = await asyncio.to_thread(
             self.stage.claim, self.books, self.owner, self.batch_size, self.task_ids
         )
+        if claims:
+            self._not_before = time.monotonic() + self.stage.gather_seconds
         return [self._piece(claim) for claim in claims]
 
     async def wait(self, seconds: float) -> None:

@@ -93,3 +93,19 @@ def test_waiting_agent_is_woken_by_a_commit(toy: Toy, waker: Waker) -> None:
 
     # The sweep alone would take five seconds.
     assert asyncio.run(scene()) < 3
+
+
+def test_stage_that_gathers_takes_together_what_comes_meanwhile(toy: Toy, waker: Waker) -> None:
+    toy.gather_seconds = 2.0
+
+    async def scene() -> tuple[list[int], list[int]]:
+        agent = an_agent(toy, waker)
+        toy.add(1)
+        at_once = await agent.take()
+        taking = asyncio.create_task(agent.take())
+        for new in (2, 3):
+            await asyncio.to_thread(toy.add, new)
+        together = await taking
+        return [p.claim.task_id for p in at_once], [p.claim.task_id for p in together]
+
+    assert asyncio.run(scene()) == ([1], [2, 3])
