@@ -313,6 +313,12 @@ def secondary_streams(text: str | None, faults: list[FieldFault]) -> Iterator[In
         )
 
 
+def by_flags(error: InvalidRequest) -> InvalidRequest:
+    """The same error with its faults named by the options that they came from."""
+    faults = [_by_flag(fault) for fault in error.faults]
+    return InvalidRequest(error.message, faults=faults, hint=error.hint)
+
+
 def _checked(spec: TaskSpec) -> TaskSpec:
     """The specification, if its types, limits and rules hold; faults named by their flags."""
     try:

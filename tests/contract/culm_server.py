@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from culm.core.errors import (
     Conflict,
     CulmError,
+    FieldFault,
+    InvalidRequest,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -56,6 +58,8 @@ class World:
     """What each further long poll of a task does to it."""
     spoil: list[str] = field(default_factory=list)
     """What goes wrong with the next requests: 503, cut, flip, hang up."""
+    refuses: list[tuple[str, str, str]] = field(default_factory=list)
+    """Faults (field, value, needed) that every submission has."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Members that a newer server would add to a task."""
 
@@ -191,6 +195,9 @@ class Handler(BaseHTTPRequestHandler):
     def submit(self) -> None:
         key = self.headers["Idempotency-Key"]
         spec = decode(TaskSpec, json.loads(self.body)).check()
+        if self.world.refuses:
+            faults = [FieldFault(*fault) for fault in self.world.refuses]
+            raise InvalidRequest(f"task {spec.name} cannot be run as asked", faults=faults)
         known = key in self.world.keys
         task_id = self.world.keys.setdefault(key, 10_000_001 + len(self.world.keys))
         if not known:
