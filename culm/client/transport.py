@@ -73,6 +73,11 @@ class Transport:
             trust_env=not is_loopback(server_url),
         )
 
+    @property
+    def patience_seconds(self) -> float:
+        """How long to try: one that never answered is probably not there, one that did restarts."""
+        return self._patience if self._answered else min(self._patience, FIRST_SECONDS)
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
@@ -115,6 +120,7 @@ class Transport:
         try:
             response = self._http.send(request, stream=True)
             try:
+                self._answered = True
                 if response.is_error:
                     response.read()
                     raise self._problem(response)
@@ -125,9 +131,7 @@ class Transport:
             raise self._unreachable(call, error) from error
 
     def _patiently(self, call: Call, send: Callable[[Call], httpx.Response]) -> httpx.Response:
-        # One that never answered is probably not there; one that did is probably restarting.
-        patience = self._patience if self._answered else min(self._patience, FIRST_SECONDS)
-        deadline, pause = time.monotonic() + patience, 0.1
+        deadline, pause = time.monotonic() + self.patience_seconds, 0.1
         while True:
             try:
                 response = send(call)
