@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from culm.core.clock import utc_now
+from culm.core.errors import Unreachable
 from culm.core.settings import load_settings
 from flows.environment import api_url, prefect_environment, prepare
 from flows.table import ROWS
@@ -102,5 +103,8 @@ def _ago(age: timedelta) -> str:
 @contextmanager
 def _client() -> Iterator[httpx.Client]:
     prepare(prefect_environment(load_settings()))
-    with httpx.Client(base_url=api_url(), timeout=30.0, trust_env=False) as client:
-        yield client
+    try:
+        with httpx.Client(base_url=api_url(), timeout=30.0, trust_env=False) as client:
+            yield client
+    except httpx.HTTPError as error:
+        raise Unreachable(f"Prefect's API {api_url()}: {error}") from error

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from culm.core.errors import Busy
 from flows.agent import Piece
 from flows.backoff import Backoff
 from flows.leases import postpone, rest
@@ -47,6 +48,7 @@ class StageAgent:
     _idle: Counter[int] = field(default_factory=Counter)
     _outcomes: dict[int, Outcome] = field(default_factory=dict)
     _not_before: float = 0.0
+    _unsettled: list[Claim] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -58,6 +60,7 @@ class StageAgent:
         await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
         # The mark comes first: news that arrives while we look must end the next wait.
         self._mark = self.waker.mark()
+        await self._release_unsettled()
         claims = await asyncio.to_thread(
             self.stage.claim, self.books, self.owner, self.batch_size, self.task_ids
         )
@@ -89,7 +92,20 @@ class StageAgent:
     ) -> None:
         seconds = self.backoff.failed(claim.task_id)
         self._next_try = min(seconds, self._next_try or SWEEP_SECONDS)
-        await asyncio.to_thread(keep, self.books, claim, self.owner, seconds)
+        try:
+            await asyncio.to_thread(keep, self.books, claim, self.owner, seconds)
+        except Busy:
+            self._unsettled.append(claim)
+            raise
+
+    async def _release_unsettled(self) -> None:
+        """Give back what could not be settled while the database was away.
+
+        Else a database that restarts would cost those tasks the rest of their lease.
+        """
+        if self._unsettled:
+            await asyncio.to_thread(self.stage.give_back, self.books, self._unsettled, self.owner)
+            self._unsettled = []
 
     def _spins(self, outcome: Outcome) -> bool:
         """Whether the task was found ready many times since the last wait, with no effect."""

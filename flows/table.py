@@ -20,7 +20,8 @@ class Row:
     `words` say what it is for. The function takes the books and `arguments`, and gives one line
     about what it did, empty if there was nothing to do. `sync`: one machine at a time, and one
     run a period over all of them; otherwise each daemon runs it for itself. `loop`: called again
-    at once while it finds something to do, until its period is over.
+    at once while it finds something to do, until its period is over. `of_prefect`: it looks after
+    Prefect's own database, so a daemon without Prefect leaves it out.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Row:
     period_seconds: float
     sync: bool = True
     loop: bool = False
+    of_prefect: bool = False
     arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def load(self) -> Callable[..., str]:
@@ -61,6 +63,7 @@ TABLE = (
         name="clean_flow_runs",
         words="Flow runs of ours that ended days ago are deleted from Prefect's database.",
         function="flows.cleaning:clean_flow_runs",
+        of_prefect=True,
         period_seconds=3600,
         arguments=MappingProxyType({"keep_days": 7.0}),
     ),
@@ -68,6 +71,7 @@ TABLE = (
         name="end_lost_shifts",
         words="Shifts whose daemon died are marked so in Prefect: they would run forever there.",
         function="flows.cleaning:end_lost_shifts",
+        of_prefect=True,
         period_seconds=600,
         arguments=MappingProxyType({"silent_minutes": 60.0}),
     ),

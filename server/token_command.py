@@ -18,7 +18,9 @@ from server.identity.private_files import write_private
 from server.identity.revocations import Revocations, revoke_all, revoke_token
 from server.identity.tokens import Grant, TokenChecker, issue_token
 
-app = typer.Typer(help="Tokens and the keys that sign them.", no_args_is_help=True)
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Tokens and the keys that sign them."
+)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -59,9 +60,16 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(books_url: str, folder: Path, *options: str) -> Iterator[LiveServer]:
-    """A server over this database, made new, with its files below this folder."""
-    settings = settings_in(folder, database_url=books_url, server_port=free_port())
+def live_server(
+    books_url: str, folder: Path, *options: str, authority: Path | None = None
+) -> Iterator[LiveServer]:
+    """A server over this database, made new, with its files below this folder.
+
+    With the file of an authority it speaks TLS, with the certificate that the options name.
+    """
+    port = free_port()
+    url = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
+    settings = settings_in(folder, database_url=books_url, server_port=port, server_url=url)
     with Books(books_url) as books:
         schema.upgrade(books)
         seed(books, settings.storage_dir)
@@ -70,7 +78,7 @@ def live_server(books_url: str, folder: Path, *options: str) -> Iterator[LiveSer
             process = start(settings, *options, log=stream)
         server = LiveServer(process, settings, books, log)
         try:
-            _wait(server)
+            _wait(server, authority)
             yield server
         finally:
             if process.poll() is None:
@@ -87,11 +95,13 @@ def start(settings: Settings, *options: str, log: object = None) -> subprocess.P
                             env=os.environ | environment)  # type: ignore[call-overload]  # fmt: skip
 
 
-def _wait(server: LiveServer) -> None:
+def _wait(server: LiveServer, authority: Path | None) -> None:
     end = time.monotonic() + START_SECONDS
+    verify = ssl.create_default_context(cafile=authority) if authority else True
     while time.monotonic() < end:
         try:
-            if httpx.get(f"{server.settings.server_url}/v1/health").status_code == 200:
+            answer = httpx.get(f"{server.settings.server_url}/v1/health", verify=verify)
+            if answer.status_code == 200:
                 return
         except httpx.TransportError:
             if server.process.poll() is not None:

@@ -108,9 +108,12 @@ def _pair(word: str) -> tuple[str, Any]:
         fault = FieldFault("NAME=VALUE", repr(word), "a setting looks like core_count=8")
         raise InvalidRequest("not a setting", faults=[fault])
     try:
-        return name, json.loads(text)
-    except ValueError:
+        value = json.loads(text)
+        # Python reads NaN and 1e400, which are no JSON: the server says what is needed.
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
         return name, text
+    return name, value
 
 
 def _print(queue: QueueView, *, as_json: bool) -> None:

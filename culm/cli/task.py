@@ -13,6 +13,7 @@ from culm.cli.ids import TaskId, TaskIds, task_id, task_ids
 from culm.cli.render import Json, print_fields, print_json, print_table, say, when
 from culm.client import Client
 from culm.core.units import parse_duration
+from culm.wire.codec import encode
 from culm.wire.views import TaskView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and steer tasks.")
@@ -146,10 +147,14 @@ def _because(line: dict[str, object]) -> str:
 
 
 @app.command()
-def parameters(ctx: typer.Context, id_: TaskId) -> None:
-    """Print a task's specification as it was submitted, as JSON."""
+def parameters(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
+    """Show a task's specification as it was submitted."""
     client = client_of(ctx)
-    print_json(client.parameters(task_id(client, id_)))
+    found = client.parameters(task_id(client, id_))
+    if as_json:
+        print_json(found)
+    else:
+        print_fields(encode(found).items())
 
 
 @app.command()

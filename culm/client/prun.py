@@ -13,7 +13,7 @@ from typing import Any
 
 from culm.core.errors import CulmError, FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
-from culm.core.units import parse_duration, parse_megabytes
+from culm.core.units import parse_duration, parse_megabytes, parse_size
 from culm.wire.codec import decode, encode
 from culm.wire.task_spec import InputStream, TaskSpec
 
@@ -162,6 +162,7 @@ OPTIONS: Mapping[str, str] = {f.name: f.metadata["flag"] for f in fields(Prun)}
 """The flag of each field."""
 
 _FLAGS_OF_SPEC = {
+    "Idempotency-Key": "--key",
     "name": "--outDS",
     "command": "--exec",
     "n_gb_per_job": "--nGBPerJob",
@@ -270,11 +271,13 @@ def _sizes(options: Prun, faults: list[FieldFault]) -> dict[str, int]:
         ("memory_mb", "--memory", options.memory, parse_megabytes),
         ("disk_mb", "--disk", options.disk, parse_megabytes),
         ("walltime_seconds", "--walltime", options.walltime, parse_duration),
+        ("", "--maxFileSize", options.max_file_size, parse_size),
     ):
         try:
             found[name] = int(parse(str(text)))
         except InvalidRequest as error:
             faults.append(FieldFault(flag, repr(text), error.faults[0].needed))
+    found.pop("", None)  # no part of the task: only looked at
     return found
 
 
@@ -311,6 +314,12 @@ def secondary_streams(text: str | None, faults: list[FieldFault]) -> Iterator[In
             match=(pattern,) if pattern else (),
             n_skip=int(skip or 0),
         )
+
+
+def by_flags(error: InvalidRequest) -> InvalidRequest:
+    """The same error with its faults named by the options that they came from."""
+    faults = [_by_flag(fault) for fault in error.faults]
+    return InvalidRequest(error.message, faults=faults, hint=error.hint)
 
 
 def _checked(spec: TaskSpec) -> TaskSpec:

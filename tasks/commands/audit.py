@@ -10,10 +10,10 @@ import typer
 
 from culm.core.settings import load_settings
 
-app = typer.Typer(help="Check the books against the invariants.", invoke_without_command=True)
+app = typer.Typer(rich_markup_mode=None)
 
 
-@app.callback()
+@app.command()
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON value.")] = False,
 ) -> None:

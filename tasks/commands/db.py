@@ -9,7 +9,11 @@ import typer
 
 from culm.core.settings import load_settings
 
-app = typer.Typer(help="The database: make it, migrate it, look at it.", no_args_is_help=True)
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="The database: make it, migrate it, look at it.",
+)
 
 
 @app.command()

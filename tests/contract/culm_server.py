@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from culm.core.errors import (
     Conflict,
     CulmError,
+    FieldFault,
+    InvalidRequest,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -56,6 +58,10 @@ class World:
     """What each further long poll of a task does to it."""
     spoil: list[str] = field(default_factory=list)
     """What goes wrong with the next requests: 503, cut, flip, hang up."""
+    refuses: list[tuple[str, str, str]] = field(default_factory=list)
+    """Faults (field, value, needed) that every submission has."""
+    ranges: bool = True
+    """Whether parts of files can be asked for."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Members that a newer server would add to a task."""
 
@@ -191,6 +197,9 @@ class Handler(BaseHTTPRequestHandler):
     def submit(self) -> None:
         key = self.headers["Idempotency-Key"]
         spec = decode(TaskSpec, json.loads(self.body)).check()
+        if self.world.refuses:
+            faults = [FieldFault(*fault) for fault in self.world.refuses]
+            raise InvalidRequest(f"task {spec.name} cannot be run as asked", faults=faults)
         known = key in self.world.keys
         task_id = self.world.keys.setdefault(key, 10_000_001 + len(self.world.keys))
         if not known:
@@ -273,7 +282,12 @@ class Handler(BaseHTTPRequestHandler):
             raise NotFound(f"{lfn}: no such file")
         shown = bytes([body[0] ^ 1]) + body[1:] if self.flip else body
         adler32 = self.world.file_view(name, lfn)["adler32"]
-        self.send(200, shown, "application/octet-stream", X_Adler32=adler32)
+        kind, etag = "application/octet-stream", f'"{adler32}"'
+        begin = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")
+        if int(begin) and self.world.ranges and self.headers["If-Range"] == etag:
+            self.send(206, shown[int(begin) :], kind, X_Adler32=adler32, ETag=etag)
+        else:
+            self.send(200, shown, kind, X_Adler32=adler32, ETag=etag)
 
     def on_queues(self, name: str = "", what: str = "") -> None:
         queues = self.world.queues

@@ -95,7 +95,8 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
     [
         (["prun", "--exec", "x", "--inDSs", "a"], 2, "--inDS"),
         (["prun"], 2, "--exec"),
-        (["prun", "--exec", "x", "--nJobs", "many"], 2, "--nJobs"),
+        (["prun", "--exec", "x", "--nJobs", "many"], 2, "'many' was given"),
+        (["--server-url", "nonsense", "task", "list"], 2, "a URL like http://"),
         (["prun", "--exec", "x", "--nJobs", "-1"], 2, "--nJobs: -1"),
         (["prun", "--exec", "x", "--noInput", "--inDS", "a"], 2, "--noInput"),
         (["prun", "--exec", "x", "--outputs", "a/b"], 2, "no slash"),
@@ -188,6 +189,7 @@ READING: list[tuple[list[str], type]] = [
     (["task", "history", "1", "--json"], list),
     (["task", "why", "1", "--json"], dict),
     (["task", "logs", "1", "--json"], list),
+    (["task", "parameters", "1", "--json"], dict),
     (["job", "list", "1", "--json"], list),
     (["job", "show", "5", "--json"], dict),
     (["job", "logs", "5", "--json"], list),
@@ -209,6 +211,7 @@ def a_full_world(world: World) -> None:
     world.a_task(2, status="done", final=True)
     for task in (1, 2):
         world.a_job(4 + task, task, output_tail="one\n\x1b[2Jtwo\n", node="n\x07")
+    world.specs[1] = {"name": "user.alice.t1", "command": "true \x1b[2J"}
     world.datasets["d"] = {"a.txt": b"abc"}
     world.queues["Q"] = {"name": "Q", "site": "S", "status": "online", "settings": {"a": 1}}
 
@@ -324,6 +327,30 @@ def test_help_names_every_command_and_is_quick(culm: Run) -> None:
     assert time.monotonic() - began < 3  # far above what it takes; a slow import would be seen
     for name in ("prun", "task", "job", "dataset", "queue", "up", "doctor", "server", "pilot"):
         assert f"  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("command", ["audit", "db", "token", "server", "daemon", "pilot", "up"])
+def test_help_of_each_command_cuts_no_option(culm: Run, command: str) -> None:
+    done = culm(command, "--help", COLUMNS="60")
+    assert done.returncode == 0
+    assert "…" not in done.stdout
+    assert "╭" not in done.stdout
+    assert "--no-" not in done.stdout.replace("--no-prefect", "")
+
+
+def test_fault_that_the_server_finds_is_named_by_its_option(culm: Run, world: World) -> None:
+    world.refuses = [
+        ("inputs[0].datasets", "user.alice.dta", "no such dataset"),
+        ("excluded_sites", "NOWHERE", "unknown; known are LOCAL"),
+        ("parent_task_id", "77", "no such task of yours"),
+    ]
+    done = culm("prun", "--exec", "cat %IN", "--inDS", "user.alice.dta", "--noSandbox")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:4] == [
+        "  --inDS: user.alice.dta - no such dataset",
+        "  --excludedSite: NOWHERE - unknown; known are LOCAL",
+        "  --parentTaskID: 77 - no such task of yours",
+    ]
 
 
 def test_shell_completes_commands(culm: Run) -> None:

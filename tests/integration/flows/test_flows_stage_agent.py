@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from culm.core.errors import Busy
 from flows.backoff import Backoff
 from flows.recorder import Unrecorded
 from flows.shift import Hours, Shift, Tally
@@ -50,6 +51,26 @@ def test_failed_task_is_kept_from_all_agents_and_others_go_on(toy: Toy, waker: W
 
     assert (tally.pieces, tally.failed, toy.done()) == (3, 1, {1: 1, 2: 0, 3: 1})
     assert work_off(an_agent(toy, waker, "b")).pieces == 0
+
+
+def test_task_that_could_not_be_settled_is_free_once_the_database_is_back(
+    toy: Toy, waker: Waker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Busy("the database does not answer")
+
+    async def scene() -> None:
+        [piece] = await agent.take()
+        with pytest.raises(Busy):
+            await agent.settle(piece, Busy("the database does not answer"))
+
+    toy.add(1)
+    agent = an_agent(toy, waker)
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.stage_agent.postpone", away)
+        asyncio.run(scene())
+
+    assert (work_off(agent).pieces, toy.done()) == (1, {1: 1})
 
 
 def test_task_that_is_ready_without_end_does_not_spin(
