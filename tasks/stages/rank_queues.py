@@ -84,7 +84,10 @@ def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
         task_id=task_id, cycle=0, ranking=[], rejections=[], at=database_time(session)
     )
     ranked = [{"queue": r.queue, "weight": r.weight} for r in ranking.ranked]
-    rejections = [asdict(r) for r in ranking.rejections]
+    rejections = [
+        {name: value for name, value in asdict(r).items() if value not in (None, "")}
+        for r in ranking.rejections
+    ]
     decision.cycle += 1
     decision.at = database_time(session)
     decision.ranking, decision.rejections = ranked, rejections
