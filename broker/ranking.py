@@ -1,63 +1,154 @@
-"""Ranking: filters, then a weight, then the best; and how many jobs go where."""
+"""Ranking: filters, then further filters and a weight for those left, then the best."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
+from operator import attrgetter
 
-from broker.filters import GENERIC, Filter
+from broker.presets import GENERIC, Preset
+from broker.rules import Rule
 from broker.values import Demand, Queue, Ranked, Ranking, Rejection
+from broker.view import View
+from broker.weights.wait import Line, lane, lane_weight, line
 
-BEST = 10
+_BY_NAME = attrgetter("name")
+_BY_QUEUE = attrgetter("queue")
+_BY_WEIGHT = attrgetter("weight")
 
 
 def rank(
-    demand: Demand, queues: Iterable[Queue], filters: Sequence[tuple[str, Filter]] = GENERIC
+    demand: Demand, queues: Iterable[Queue], view: View | None = None, preset: Preset = GENERIC
 ) -> Ranking:
-    """The queues that take the demand, best first, and why each of the others does not.
+    """The queues that take the demand, best first, and why each of the others does not."""
+    return Broker(queues, view, preset).rank(demand)
 
-    Queues where no pilot is at work take part only if there is no other.
+
+class Broker:
+    """The queues of one view, made ready for many decisions.
+
+    What the ledger of the view notes meanwhile counts at once.
     """
-    taken: list[Queue] = []
-    rejections: list[Rejection] = []
-    for queue in sorted(queues, key=lambda q: q.name):
-        refusal = _first_refusal(demand, queue, filters)
-        if refusal is None:
-            taken.append(queue)
+
+    def __init__(
+        self,
+        queues: Iterable[Queue],
+        view: View | None = None,
+        preset: Preset = GENERIC,
+        lines: dict[str, Line] | None = None,
+    ) -> None:
+        """Make them ready. `lines` says how queues stand by the caller's own books, who may change
+        it between decisions; queues that it lacks are put in as the view shows them.
+        """
+        self._view = View() if view is None else view
+        self._preset = preset
+        ordered = sorted(queues, key=_BY_NAME)
+        self._groups = _alike(ordered, preset.filters)
+        self._lines = {} if lines is None else lines
+        if preset.fills:
+            for queue in ordered:
+                if queue.name not in self._lines:
+                    self._lines[queue.name] = line(queue, self._view)
+
+    def rank(self, demand: Demand) -> Ranking:
+        """The queues that take the demand, best first, and why each of the others does not.
+
+        The order of the queues does not matter: ties go by name. Queues beyond the best that the
+        preset keeps are in neither list.
+        """
+        rejections: list[Rejection] = []
+        taken: list[Queue] = []
+        for rules, queues in self._groups:
+            taken += self._sift(rules, demand, queues, rejections)
+        if len(self._groups) > 1:
+            taken.sort(key=_BY_NAME)
+        if self._preset.prefers_pilots:
+            taken = _manned(taken, self._view, rejections)
+        taken = self._sift(self._preset.after, demand, taken, rejections)
+        if self._preset.fills:
+            ranked = self._by_wait(demand, taken)
         else:
-            rejections.append(refusal)
-    if any(queue.has_pilots for queue in taken):
-        idle = [queue for queue in taken if not queue.has_pilots]
-        taken = [queue for queue in taken if queue.has_pilots]
-        reason = "no pilot is at work there, and elsewhere there is one"
-        rejections += [Rejection(queue.name, "no_pilot", reason) for queue in idle]
-    ranked = [Ranked(queue.name, weight(queue)) for queue in taken]
-    ranked.sort(key=lambda r: (-r.weight, r.queue))
-    return Ranking(tuple(ranked[:BEST]), tuple(rejections))
+            ranked = self._by_weight(demand, taken, rejections)
+        # By name they are already, and sorting keeps what is equal in its order.
+        ranked.sort(key=_BY_WEIGHT, reverse=True)
+        rejections.sort(key=_BY_QUEUE)
+        return Ranking(tuple(ranked[: self._preset.best]), tuple(rejections))
+
+    def _sift(
+        self,
+        rules: Sequence[Rule],
+        demand: Demand,
+        queues: list[Queue],
+        rejections: list[Rejection],
+    ) -> list[Queue]:
+        """The queues that no rule refuses; the others join the rejections."""
+        view = self._view
+        active = concerned(rules, demand, view)
+        if not active:
+            return queues
+        taken = []
+        for queue in queues:
+            for rule in active:
+                no = rule.refuse(demand, queue, view)
+                if no is not None:
+                    rejections.append(rule.rejection(queue, no))
+                    break
+            else:
+                taken.append(queue)
+        return taken
+
+    def _by_wait(self, demand: Demand, queues: list[Queue]) -> list[Ranked]:
+        view, lines, ranked = self._view, self._lines, []
+        for queue in queues:
+            found = lane(demand, queue, view, lines[queue.name])
+            ranked.append(Ranked(queue.name, lane_weight(found), found))
+        return ranked
+
+    def _by_weight(
+        self, demand: Demand, queues: list[Queue], rejections: list[Rejection]
+    ) -> list[Ranked]:
+        ranked = []
+        for queue in queues:
+            try:
+                weight = self._preset.weight(demand, queue, self._view)
+            except ArithmeticError as error:
+                words = f"its weight cannot be computed: {error}"
+                rejections.append(Rejection(queue.name, "weight", words))
+                continue
+            if isfinite(weight) and weight > 0:
+                ranked.append(Ranked(queue.name, weight))
+            else:
+                words = f"its weight is {weight}"
+                rejections.append(Rejection(queue.name, "weight", words))
+        return ranked
 
 
-def _first_refusal(
-    demand: Demand, queue: Queue, filters: Sequence[tuple[str, Filter]]
-) -> Rejection | None:
-    for name, refuses in filters:
-        reason = refuses(demand, queue)
-        if reason:
-            return Rejection(queue.name, name, reason)
-    return None
+def concerned(rules: Sequence[Rule], demand: Demand, view: View) -> list[Rule]:
+    """The rules that may refuse this demand."""
+    return [rule for rule in rules if rule.concerns(demand, view.thresholds)]
 
 
-def weight(queue: Queue) -> float:
-    """(running + 1) / (waiting + 10): the core of the job weight in spec/broker.md."""
-    return (queue.n_running + 1) / (queue.n_waiting + 10)
+def _alike(
+    queues: Iterable[Queue], rules: Sequence[Rule]
+) -> list[tuple[tuple[Rule, ...], list[Queue]]]:
+    """Queues by the rules that may refuse them."""
+    groups: dict[tuple[str, ...], tuple[tuple[Rule, ...], list[Queue]]] = {}
+    for queue in queues:
+        applying = tuple(rule for rule in rules if rule.applies(queue))
+        names = tuple(rule.name for rule in applying)
+        groups.setdefault(names, (applying, []))[1].append(queue)
+    return list(groups.values())
 
 
-def allot(n_jobs: int, ranking: Ranking) -> list[tuple[str, int]]:
-    """How many of the jobs go to each ranked queue, in proportion to the weights.
-
-    The numbers add up to `n_jobs`; what rounding leaves goes to the best queues.
-    """
-    total = sum(r.weight for r in ranking.ranked)
-    shares = [(r.queue, int(n_jobs * r.weight / total)) for r in ranking.ranked]
-    left = n_jobs - sum(count for _, count in shares)
-    return [
-        (queue, count + (1 if place < left else 0)) for place, (queue, count) in enumerate(shares)
-    ]
+def _manned(taken: list[Queue], view: View, rejections: list[Rejection]) -> list[Queue]:
+    longest = 3600 * view.thresholds.no_pilot_hours
+    manned: list[Queue] = []
+    idle: list[Queue] = []
+    for queue in taken:
+        ago = queue.load.last_pilot_seconds_ago
+        (manned if ago is not None and ago <= longest else idle).append(queue)
+    if not manned or not idle:
+        return taken
+    reason = "no pilot is at work there, and elsewhere there is one"
+    rejections += [Rejection(queue.name, "no_pilot", reason, passes=True) for queue in idle]
+    return manned

@@ -3,7 +3,7 @@
     python -m tools.reference            write them
     python -m tools.reference --check    exit 1 and name those that differ
 
-What the code says as data (errors, pilot codes, statuses, settings) is printed from the code,
+What the code says as data (errors, pilot codes, statuses, settings, filters) is printed from it,
 so that the documents cannot tell another story.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from culm.core import errors, settings
 from culm.wire import error_codes
 from tasks import lifecycles
-from tools import commands_page
+from tools import brokerage_page, commands_page
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `python -m tools.reference`: change the code, not this page. -->\n"
@@ -159,6 +159,7 @@ _PAGES: dict[str, Callable[[], str]] = {
     "statuses.md": _statuses,
     "settings.md": _settings,
     "commands.md": commands_page.text,
+    "brokerage.md": brokerage_page.text,
 }
 
 

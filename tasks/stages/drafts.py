@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
-from broker.ranking import allot
+from broker.allotting import allot
 from broker.values import Ranking
 from tasks.splitting import Chunk, SplitRule, events_of
 

@@ -7,17 +7,16 @@ from dataclasses import asdict
 from sqlalchemy import case, func, select
 from sqlmodel import Session
 
+from broker.presets import preset
 from broker.ranking import rank
-from broker.values import Demand, Queue, Ranking
+from broker.values import Demand, Load, Queue, Ranking
 from culm.wire.task_spec import TaskSpec
 from tasks.queues import queue_settings
 from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.moves import database_time
 from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE, SITE
 from tasks.tables import Decision, Task
-from tasks.tables.columns import db_now
 
-SILENT_SECONDS = 3 * 3600.0
 _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
 
 
@@ -28,7 +27,7 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
         walltime_seconds=task.walltime_seconds, site=spec.site,
         excluded_sites=frozenset(spec.excluded_sites),
     )  # fmt: skip
-    load, manned = _load(session), _manned(session)
+    load, pilots = _load(session), _pilots(session)
     queues, ids = [], {}
     c = QUEUE.c
     for row in session.connection().execute(
@@ -37,14 +36,16 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
     ):  # fmt: skip
         settings = queue_settings(row.settings, row.name)
         waiting, running = load.get(row.id, (0, 0))
+        n_slots, silent_seconds = pilots.get(row.id, (0, None))
         ids[row.name] = row.id
         queues.append(Queue(
             name=row.name, site=row.site, status=row.status, core_count=settings.core_count,
             max_memory_mb=settings.max_memory_mb, max_disk_mb=settings.max_disk_mb,
             max_walltime_seconds=settings.max_walltime_seconds,
-            n_waiting=waiting, n_running=running, has_pilots=row.id in manned,
+            load=Load(n_activated=waiting, n_running=running, n_batch_jobs=n_slots,
+                      last_pilot_seconds_ago=silent_seconds),
         ))  # fmt: skip
-    return rank(demand, queues), ids
+    return rank(demand, queues, preset=preset("generic")), ids
 
 
 def _load(session: Session) -> dict[int, tuple[int, int]]:
@@ -63,13 +64,18 @@ def _load(session: Session) -> dict[int, tuple[int, int]]:
     return load
 
 
-def _manned(session: Session) -> set[int]:
-    """The queues where a pilot is at work (rule 21 of spec/broker.md: heard of in 3 hours)."""
-    return set(session.connection().execute(
-        select(PILOT.c.queue_id).distinct()
-        .where(PILOT.c.status == str(PilotStatus.ACTIVE),
-               PILOT.c.last_heard_at > db_now(-SILENT_SECONDS))
-    ).scalars())  # fmt: skip
+def _pilots(session: Session) -> dict[int, tuple[int, float | None]]:
+    """Active pilots by queue: how many slots, and how long ago one of them was heard from."""
+    now = database_time(session)
+    rows = session.connection().execute(
+        select(PILOT.c.queue_id, func.sum(PILOT.c.slots), func.max(PILOT.c.last_heard_at))
+        .where(PILOT.c.status == str(PilotStatus.ACTIVE))
+        .group_by(PILOT.c.queue_id)
+    )  # fmt: skip
+    return {
+        queue_id: (int(n_slots), max(0.0, (now - heard_at).total_seconds()))
+        for queue_id, n_slots, heard_at in rows
+    }
 
 
 def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
@@ -77,8 +83,11 @@ def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
     decision = session.get(Decision, task_id) or Decision(
         task_id=task_id, cycle=0, ranking=[], rejections=[], at=database_time(session)
     )
-    ranked = [asdict(r) for r in ranking.ranked]
-    rejections = [asdict(r) for r in ranking.rejections]
+    ranked = [{"queue": r.queue, "weight": r.weight} for r in ranking.ranked]
+    rejections = [
+        {name: value for name, value in asdict(r).items() if value not in (None, "")}
+        for r in ranking.rejections
+    ]
     decision.cycle += 1
     decision.at = database_time(session)
     decision.ranking, decision.rejections = ranked, rejections

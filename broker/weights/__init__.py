@@ -1,0 +1,1 @@
+"""Weights: functions of demand, queue and view; more is better. Formulas name their source."""
