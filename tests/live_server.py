@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +81,9 @@ def live_server(
             _wait(server, authority)
             yield server
         finally:
-            if process.poll() is None:
-                process.kill()
+            # Its workers too, whether they are listening to it or not.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
 
 
@@ -92,6 +93,7 @@ def start(settings: Settings, *options: str, log: object = None) -> subprocess.P
     run = "from server.command import app; app(prog_name='culm server')"
     return subprocess.Popen([sys.executable, "-c", run, *options], cwd=REPOSITORY, stdout=log,
                             stderr=subprocess.STDOUT if log else None,
+                            start_new_session=True,
                             env=os.environ | environment)  # type: ignore[call-overload]  # fmt: skip
 
 
