@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from server.routes.audit import audit
+from server.routes.configuration import configuration
 from server.routes.datasets import datasets
 from server.routes.files import files
 from server.routes.health import health
@@ -18,7 +19,7 @@ from server.routing import Noun
 
 NOUNS = (
     tasks, jobs, datasets, files, sandboxes, queues, pilots,
-    storage, whoami, audit, metrics, health,
+    configuration, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

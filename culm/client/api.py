@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
 from culm.client.queues import QueueCalls
@@ -17,7 +18,15 @@ from culm.client.transport import Transport
 from culm.core.settings import Settings, load_settings
 
 
-class Client(TaskCalls, SubmissionCalls, JobCalls, DatasetCalls, QueueCalls, ServiceCalls):
+class Client(
+    TaskCalls,
+    SubmissionCalls,
+    JobCalls,
+    DatasetCalls,
+    QueueCalls,
+    ConfigurationCalls,
+    ServiceCalls,
+):
     """Speaks to a Culm server as one user; may be shared by threads.
 
     Server and token come from the settings where they are not given. As a context manager it

@@ -50,6 +50,7 @@ class World:
     sandboxes: dict[str, bytes] = field(default_factory=dict)
     datasets: dict[str, dict[str, bytes]] = field(default_factory=dict)
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    thresholds: dict[str, Any] = field(default_factory=lambda: {"NQUEUECAP": 100})
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -284,6 +285,25 @@ class Handler(BaseHTTPRequestHandler):
         elif name and name not in queues:
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
+
+    def on_configuration(self, name: str = "") -> None:
+        held = self.world.thresholds
+        if name and name not in held:
+            raise NotFound(f"threshold {name}: unknown")
+        changes = []
+        if self.command == "PUT":
+            changes = [
+                {"at": NOW, "user": self.user(), "new_value": json.loads(self.body)["value"]}
+            ]
+            held[name] = int(json.loads(self.body)["value"])
+        elif self.command == "DELETE":
+            held[name] = 100
+        shown = [
+            {"name": n, "app": "jedi", "component": "jobthrottle", "value": v, "default": 100,
+             "type": "int", "unit": "jobs", "description": "a\x1b[2Jb"} for n, v in held.items()
+        ]  # fmt: skip
+        one = next((t for t in shown if t["name"] == name), None)
+        self.value({"threshold": one, "changes": changes} if name else {"thresholds": shown})
 
     def on_pilots(self) -> None:
         self.value({"pilots": []})

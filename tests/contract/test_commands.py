@@ -117,6 +117,8 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["dataset", "get", "empty"], 4, "has no file"),
         (["queue", "set", "Q", "cores"], 2, "core_count=8"),
         (["job", "show", "5"], 4, "no such job"),
+        (["set", "NQUEUE"], 4, "threshold NQUEUE"),
+        (["set", "NQUEUECAP", "7", "--reset"], 2, "--reset: give no value with it"),
     ],
 )
 def test_exit_codes_and_words(
@@ -199,6 +201,8 @@ READING: list[tuple[list[str], type]] = [
     (["queue", "show", "Q", "--json"], dict),
     (["queue", "pilots", "--json"], list),
     (["pilots", "--json"], list),
+    (["set", "--list", "--json"], list),
+    (["set", "NQUEUECAP", "--json"], dict),
     (["doctor", "--json"], dict),
     (["up", "--status", "--json"], dict),
 ]
@@ -329,6 +333,15 @@ def test_help_names_every_command_and_is_quick(culm: Run) -> None:
 def test_shell_completes_commands(culm: Run) -> None:
     done = culm(_CULM_COMPLETE="complete_bash", COMP_WORDS="culm ta", COMP_CWORD="1")
     assert done.stdout.split() == ["task"]
+
+
+def test_threshold_is_set_shown_and_reset(culm: Run, world: World) -> None:
+    done = culm("set", "NQUEUECAP", "7")
+    assert "value\t7\n" in done.stdout
+    assert "alice: default -> 7" in done.stdout
+    assert world.thresholds == {"NQUEUECAP": 7}
+    assert "value\t100\n" in culm("set", "NQUEUECAP", "--reset").stdout
+    assert culm("set").stdout.startswith("NQUEUECAP\t100\t100\tjobs\t")
 
 
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(culm: Run, world: World) -> None:

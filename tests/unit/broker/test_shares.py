@@ -15,7 +15,7 @@ from culm.core.errors import InvalidRequest
 def a_tree(**weights: float) -> list[Share]:
     """Shares by name; `a__b` is b below a."""
     return [
-        Share(name=n.split("__")[-1], parent=n.rpartition("__")[0].split("__")[-1] or None, weight=w)
+        Share(name=n.split("__")[-1], parent=n.rpartition("__")[0] or None, weight=w)
         for n, w in weights.items()
     ]  # fmt: skip
 
