@@ -11,6 +11,7 @@ from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
 from culm.client.queues import QueueCalls
 from culm.client.service import ServiceCalls
+from culm.client.shares import ShareCalls
 from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
@@ -24,6 +25,7 @@ class Client(
     JobCalls,
     DatasetCalls,
     QueueCalls,
+    ShareCalls,
     ConfigurationCalls,
     ServiceCalls,
 ):
