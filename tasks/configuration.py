@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from broker.filling import Filling
+from broker.streaming import Streaming
 from broker.throttle import Caps
 from broker.withholding import Withholding
 from culm.core.errors import FieldFault, InvalidRequest, NotFound
@@ -29,6 +30,7 @@ GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
     ("jedi", "queue_filler", Filling),
     ("jedi", "task_withholder", Withholding),
     ("jedi", "dbproxy", Scouting),
+    ("pandaserver", "ups", Streaming),
     ("pandaserver", "watcher", Timeouts),
     ("pandaserver", "rebroker", FastRebrokerage),
 )
