@@ -52,7 +52,7 @@ def serve(settings: Settings, binding: Binding, workers: int = 1) -> None:
     """Run the service in this process, or in so many of its children, until it is told to stop.
 
     Raises:
-        Misconfigured: the database has another schema than this program.
+        Misconfigured: there is no database, or it has another schema than this program.
     """
     import uvicorn
 
@@ -75,7 +75,7 @@ def serve(settings: Settings, binding: Binding, workers: int = 1) -> None:
         "ssl_certfile": binding.certificate,
         "ssl_keyfile": binding.key,
     }
-    books = Books(settings.database_url)
+    books = Books.existing(settings.database_url)
     schema.check(books)
     if workers == 1:
         uvicorn.run(create_app(settings, books), **options)

@@ -26,7 +26,7 @@ def audit(
     from tasks.store import schema
     from tasks.store.books import Books
 
-    with Books(load_settings().database_url) as books:
+    with Books.existing(load_settings().database_url) as books:
         schema.check(books)
         with books.read() as session:
             findings = check(session)

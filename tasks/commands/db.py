@@ -42,7 +42,7 @@ def status(
     from tasks.store import schema
     from tasks.store.books import Books
 
-    with Books(load_settings().database_url) as books:
+    with Books.existing(load_settings().database_url) as books:
         found, needed = schema.current(books), schema.newest()
     if as_json:
         typer.echo(json.dumps({"schema": found, "needed": needed, "current": found == needed}))
