@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 from broker.ranking import allot
 from broker.values import Ranking
-from tasks.splitting import Chunk, SplitRule, events_of
+from tasks.splitting import Chunk, events_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ def draft(
     queue_ids: Mapping[str, int],
     numbers: Numbers,
     predecessors: Mapping[int, Predecessor],
-    rule: SplitRule,
+    by_events: bool,
 ) -> tuple[list[Draft], Numbers]:
     """Drafts in the order of the chunks, and the numbers that come next.
 
     Each job has a serial number of its own, so no two attempts ever write the same file; a
     retry keeps its predecessor's sequence and event numbers, so that `%RNDM` and `%FIRSTEVENT`
-    give what they gave before.
+    give what they gave before. `by_events`: a job is told which events of its files are its own.
     """
     queues = _queues(len(chunks), ranking, queue_ids)
     drafts: list[Draft] = []
@@ -70,7 +70,7 @@ def draft(
             serial_nr=serial,
             sequence_nr=before.sequence_nr if before else sequence,
             first_event=before.first_event if before else event,
-            max_events=events if rule.n_events_per_job else -1,
+            max_events=events if by_events else -1,
             skip_events=chunk.files[0].start_event,
         ))  # fmt: skip
         serial += 1

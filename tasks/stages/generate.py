@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 from broker.values import Ranking
 from culm.wire.task_spec import TaskSpec
 from tasks.lifecycles import TaskEvent
+from tasks.sizing import Bounds, Cost, Given, given_bounds
 from tasks.specs import spec_of
-from tasks.splitting import Chunk, InputFile, SplitRule, split
+from tasks.splitting import Chunk, InputFile, fresh, retries, split
 from tasks.stages.drafts import Numbers, Predecessor, draft
 from tasks.stages.ending import is_all_processed
 from tasks.stages.rank_queues import keep_decision, rank_queues
@@ -49,8 +50,9 @@ def _act(act: Act) -> Outcome:
     if not ranking.ranked:
         return _hindered(act, ranking)
     numbers = Numbers(task.next_serial_nr, task.next_sequence_nr, task.next_event_nr)
+    by_events = spec.n_events_per_job is not None
     drafts, numbers = draft(
-        chunks, ranking, queue_ids, numbers, _predecessors(act, chunks), _rule(spec, datasets[0])
+        chunks, ranking, queue_ids, numbers, _predecessors(act, chunks), by_events
     )
     write_jobs(act, task, drafts, datasets)
     act.session.connection().execute(
@@ -97,8 +99,8 @@ def _hindered(act: Act, ranking: Ranking) -> Outcome:
     return Outcome(act.task_id, why.reason)
 
 
-def _rule(spec: TaskSpec, dataset: Dataset) -> SplitRule:
-    return SplitRule(
+def _given(spec: TaskSpec, dataset: Dataset) -> Given:
+    return Given(
         n_files_per_job=dataset.n_files_per_job,
         n_gb_per_job=spec.n_gb_per_job,
         n_events_per_job=spec.n_events_per_job,
@@ -108,19 +110,24 @@ def _rule(spec: TaskSpec, dataset: Dataset) -> SplitRule:
 def _chunks(act: Act, task: Task, spec: TaskSpec, datasets: Sequence[Dataset]) -> list[Chunk]:
     """The next batch of chunks, of one primary dataset."""
     for dataset in (d for d in datasets if d.is_primary):
-        rule = _rule(spec, dataset)
-        per_job = rule.n_files_per_job or (GUESSED_FILES_PER_JOB if rule.is_given else 1)
+        given = _given(spec, dataset)
+        per_job = given.n_files_per_job or (GUESSED_FILES_PER_JOB if given.is_said else 1)
         limit = min(FILES_A_BATCH, JOBS_A_BATCH * per_job)
-        limit = max(limit, rule.n_files_per_job or 1)
+        limit = max(limit, given.n_files_per_job or 1)
         files = _ready_files(act, dataset, limit)
         # A batch that was cut off may end in the middle of a job: that job waits for the next.
         cut = len(files) >= limit
-        chunks = split(files, rule, more_may_come=task.input_open or cut)
+        bounds = given_bounds(given, Cost())
+        chunks = _cut(files, bounds, more_may_come=task.input_open or cut)
         if not chunks and cut and not task.input_open:
-            chunks = split(files, rule, more_may_come=False)
+            chunks = _cut(files, bounds, more_may_come=False)
         if chunks:
             return chunks[:JOBS_A_BATCH]
     return []
+
+
+def _cut(files: Sequence[InputFile], bounds: Bounds, more_may_come: bool) -> list[Chunk]:
+    return retries(files) + split(fresh(files), bounds, more_may_come)
 
 
 def _ready_files(act: Act, dataset: Dataset, limit: int) -> list[InputFile]:

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.values import Ranked, Ranking
-from tasks.splitting import Chunk, InputFile, SplitRule
+from tasks.splitting import Chunk, InputFile
 from tasks.stages.drafts import Draft, Numbers, Predecessor, draft, secondary_slice
 
 QUEUES = {"A": 1, "B": 2}
 RANKING = Ranking((Ranked("A", 3.0), Ranked("B", 1.0)), ())
-PER_FILE = SplitRule(n_files_per_job=1)
 
 
 def a_chunk(*ids: int, retry_of: int | None = None, **changes: Any) -> Chunk:
@@ -24,10 +23,10 @@ def a_chunk(*ids: int, retry_of: int | None = None, **changes: Any) -> Chunk:
 def drafted(
     *chunks: Chunk,
     before: dict[int, Predecessor] | None = None,
-    rule: SplitRule = PER_FILE,
+    by_events: bool = False,
     numbers: Numbers = Numbers(1, 0, 0),  # noqa: B008 - frozen
 ) -> tuple[list[Draft], Numbers]:
-    return draft(chunks, RANKING, QUEUES, numbers, before or {}, rule)
+    return draft(chunks, RANKING, QUEUES, numbers, before or {}, by_events)
 
 
 def test_fresh_jobs_are_numbered_on() -> None:
@@ -52,9 +51,10 @@ def test_retry_keeps_sequence_and_events_and_takes_a_new_serial() -> None:
 
 
 def test_job_of_a_range_of_events_says_which() -> None:
-    rule = SplitRule(n_events_per_job=10)
     drafts, _ = drafted(
-        a_chunk(1, n_events=10, start_event=0), a_chunk(2, n_events=4, start_event=10), rule=rule
+        a_chunk(1, n_events=10, start_event=0),
+        a_chunk(2, n_events=4, start_event=10),
+        by_events=True,
     )
     assert [(d.max_events, d.skip_events, d.first_event) for d in drafts] == [
         (10, 0, 0),
