@@ -62,7 +62,8 @@ _DISPATCHER = frozenset({ServerError.LOST_HEARTBEAT, ServerError.OUTPUT_NOT_VERI
 class Failure:
     """A job that did not succeed, what it asked for, and its errors. Memory is the whole job's.
 
-    `n_tries` counts the jobs that had its input and failed, this one too.
+    `n_tries` counts the jobs that had its input and failed, this one too; none since a person
+    said to retry.
     """
 
     n_tries: int = 1
@@ -200,6 +201,8 @@ def more_memory(failure: Failure) -> int:
 
 
 def _ends(rule: NewRetryRule, failure: Failure) -> bool:
+    if failure.n_tries == 0:
+        return False  # a person wants it tried again, or it never ran
     if rule.action == RetryAction.NO_RETRY:
         return True
     limit = rule.max_retries

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from math import ceil
 from typing import TypeVar
 
@@ -29,37 +28,6 @@ FEW_EVENTS = 10
 SAFETY = 1.5
 SHORTEST_SECONDS = 1.0
 """The CPU time of a job that ran for less says nothing."""
-
-
-class CpuTimeUnit(StrEnum):
-    """In what `cpu_time` of a task is given; `Fixed`: scouts do not overwrite it."""
-
-    HS06S = "HS06sPerEvent"
-    MILLI = "mHS06sPerEvent"
-    HS06S_FIXED = "HS06sPerEventFixed"
-    MILLI_FIXED = "mHS06sPerEventFixed"
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether scouts leave the value alone."""
-        return self.value.endswith("Fixed")
-
-    @property
-    def seconds(self) -> float:
-        """HS06 seconds in one of this unit."""
-        return 0.001 if self.value.startswith("m") else 1.0
-
-
-class RamCountUnit(StrEnum):
-    """In what the memory of a task is given; `Fixed`: scouts do not overwrite it."""
-
-    MB_PER_CORE = "MBPerCore"
-    MB_PER_CORE_FIXED = "MBPerCoreFixed"
-
-    @property
-    def is_fixed(self) -> bool:
-        """Whether scouts leave the value alone."""
-        return self.value.endswith("Fixed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

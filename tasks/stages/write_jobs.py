@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import bindparam, select, update
 
 from tasks.lifecycles import FileEvent
 from tasks.output_names import OutputPlan, lfn
+from tasks.stages.asking import Needs
 from tasks.stages.drafts import Draft, secondary_slice
 from tasks.stages.stage import Act
 from tasks.statuses import DatasetKind, FileStatus, JobStatus
@@ -18,9 +20,6 @@ from tasks.store.moves import database_time, move_files
 from tasks.store.tables import DATASET, FILE
 from tasks.tables import Dataset, File, Job, JobFile, Task
 
-_AS_THE_TASK = (
-    "share_name", "priority", "core_count", "memory_mb", "disk_mb", "walltime_seconds",
-)  # fmt: skip
 _PICK = (
     update(FILE)
     .where(FILE.c.id == bindparam("file"))
@@ -28,8 +27,18 @@ _PICK = (
 )
 
 
-def write_jobs(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence[Dataset]) -> None:
-    """Insert the jobs of these drafts, activated, and everything that hangs on them."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs to be written: their drafts, what each asks for, and their priority."""
+
+    drafts: Sequence[Draft]
+    needs: Needs
+    priority: int
+
+
+def write_jobs(act: Act, task: Task, batch: Batch, datasets: Sequence[Dataset]) -> None:
+    """Insert the jobs of a batch, activated, and everything that hangs on them."""
+    drafts = batch.drafts
     job_ids = take_ids(act.session, "job", len(drafts))
     insert_rows(
         act.session, Job,
@@ -39,8 +48,8 @@ def write_jobs(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence
           d.first_event, d.max_events, d.skip_events)
          for job_id, d in zip(job_ids, drafts, strict=True)],
         now=database_time(act.session),
-        same={"task_id": task.id, "status": str(JobStatus.ACTIVATED)}
-        | {name: getattr(task, name) for name in _AS_THE_TASK},
+        same={"task_id": task.id, "status": str(JobStatus.ACTIVATED),
+              "share_name": task.share_name, "priority": batch.priority, **asdict(batch.needs)},
     )  # fmt: skip
     _pick_inputs(act, drafts, job_ids, datasets)
     secondaries: dict[str, list[Dataset]] = defaultdict(list)

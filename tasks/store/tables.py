@@ -29,6 +29,10 @@ CATALOG_DATASET = core(tables.CatalogDataset)
 CATALOG_FILE = core(tables.CatalogFile)
 REPLICA = core(tables.Replica)
 LOCK = core(tables.Lock)
+SCOUTING = core(tables.TaskScouting)
+RETRY_RULE = core(tables.RetryRule)
+REST = core(tables.Rest)
+METADATA = core(tables.JobMetadata)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
 JOB_ALIVE = text(f"job.status NOT IN {FINAL_JOB}")

@@ -9,7 +9,10 @@ from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
 from tasks.tables.pilot import Pilot
 from tasks.tables.queue import Queue, QueueStorage, Site, StorageEndpoint
+from tasks.tables.rest import Rest
+from tasks.tables.retry_rule import RetryRule
 from tasks.tables.sandbox import Sandbox
+from tasks.tables.scouting import TaskScouting
 from tasks.tables.share import GlobalShare
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
 from tasks.tables.task import Task, TaskParameters
@@ -18,6 +21,7 @@ from tasks.tables.user import RevokedToken, User
 __all__ = [
     "CatalogDataset", "CatalogFile", "Command", "Dataset", "Decision", "File", "GlobalShare",
     "IdCounter", "Job", "JobFile", "JobMetadata", "Lock", "Pilot", "Queue", "QueueStorage",
-    "RefusedReport", "Replica", "RevokedToken", "Sandbox", "ScheduleRun", "Site",
-    "StatusHistory", "StorageEndpoint", "Task", "TaskParameters", "User", "WakeUp",
+    "RefusedReport", "Replica", "Rest", "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun",
+    "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User",
+    "WakeUp",
 ]  # fmt: skip

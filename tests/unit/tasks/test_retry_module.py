@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,6 +62,11 @@ def test_which_failures_a_rule_speaks_of(
 def test_no_retry_ends_it() -> None:
     advice = advise(EXIT_3, [rule("payload", "no_retry", code=3)])
     assert advice.hopeless == "retry rule 7: no_retry"
+
+
+def test_person_who_says_retry_overrules() -> None:
+    told_to_retry = replace(EXIT_3, n_tries=0)
+    assert advise(told_to_retry, [rule("payload", "no_retry", code=3)]).hopeless == ""
 
 
 @pytest.mark.parametrize(("n_tries", "ends"), [(1, False), (2, False), (3, True)])

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from culm.wire.resource_units import CpuTimeUnit, RamCountUnit
 from tasks.memory_steps import next_step, step_up
 from tasks.scouting import (
     Asked,
-    CpuTimeUnit,
     Lesson,
-    RamCountUnit,
     Scout,
     adjusted,
     counts,

@@ -1,0 +1,73 @@
+"""Whether a task has scouts, which of its jobs they are, and when they are looked at."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from culm.wire.codec import encode
+from culm.wire.task_spec import TaskSpec
+from tasks.scouting import N_SCOUTS, WORTH, Lesson
+from tasks.stages.asking import asked_by
+from tasks.statuses import DatasetKind, TaskStatus
+from tasks.store.moves import database_time
+from tasks.store.tables import DATASET
+from tasks.tables import Task, TaskScouting
+
+SCOUT_BONUS = 100
+"""How far the priority of scouts is above their task's."""
+
+
+class Phase(StrEnum):
+    """How far a task's scouting is."""
+
+    SCOUTING = "scouting"
+    SCOUTED = "scouted"
+    SETTLED = "settled"
+
+
+def is_scouting(state: TaskScouting | None) -> bool:
+    """Whether only scouts may be made now."""
+    return state is not None and state.phase == Phase.SCOUTING
+
+
+def worth_it(task: Task, spec: TaskSpec, n_jobs: int) -> bool:
+    """Whether a task that is about to make so many new jobs should send scouts first.
+
+    Scouts delay only a task that is big enough to use what they teach, and has not begun.
+    """
+    fresh = task.status in (TaskStatus.READY, TaskStatus.PENDING)
+    return fresh and not spec.skip_scouts and n_jobs > WORTH * N_SCOUTS
+
+
+def begin_scouting(session: Session, task: Task, spec: TaskSpec) -> TaskScouting:
+    """The state of a task whose next jobs are scouts."""
+    finished = n_finished(session, task.id)
+    state = TaskScouting(
+        task_id=task.id, phase=Phase.SCOUTING, n_scouts=N_SCOUTS,
+        first_sequence_nr=task.next_sequence_nr,
+        # Half of the scouts finished: the first look (documentation, 15).
+        look_at_finished=finished + -(-N_SCOUTS // 2),
+        asked=encode(asked_by(spec)), lesson=encode(Lesson()), at=database_time(session),
+    )  # fmt: skip
+    session.add(state)
+    session.flush()
+    return state
+
+
+def scouts_to_come(state: TaskScouting | None, task: Task) -> int:
+    """How many scouts are not made yet."""
+    if state is None:
+        return 0
+    return max(0, state.first_sequence_nr + state.n_scouts - task.next_sequence_nr)
+
+
+def n_finished(session: Session, task_id: int) -> int:
+    """How many jobs of a task have finished: each has written one log."""
+    count = session.connection().execute(
+        select(func.coalesce(func.sum(DATASET.c.n_files_finished), 0))
+        .where(DATASET.c.task_id == task_id, DATASET.c.kind == str(DatasetKind.LOG))
+    ).scalar_one()  # fmt: skip
+    return int(count)
