@@ -44,6 +44,7 @@ class TaskEvent(StrEnum):
     INCEXEC_REQUESTED = "incexec_requested"
     PARAMETERS_CHANGED = "parameters_changed"
     AVALANCHE_REQUESTED = "avalanche_requested"
+    REACTIVATED = "reactivated"
     PAUSE_REQUESTED = "pause_requested"
     RESUMED = "resumed"
     THROTTLED = "throttled"
@@ -208,6 +209,8 @@ TASK = Machine(
         # Every stage can be run again, so a resumed task starts at the first and comes to
         # where it was: no status needs to be remembered.
         (T.PAUSED, _TE.RESUMED, T.DEFINED),
+        # The same way for what waits: everything about it is looked at again, at once.
+        ((T.PENDING, T.THROTTLED), _TE.REACTIVATED, T.DEFINED),
         ((T.READY, T.RUNNING, T.PENDING, T.SCOUTED), _TE.THROTTLED, T.THROTTLED),
         (T.THROTTLED, _TE.UNTHROTTLED, T.READY),
         ((*_ALIVE,), _TE.FOUND_HOPELESS, T.TOBROKEN),

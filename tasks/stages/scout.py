@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, or_, sel
 from culm.wire.codec import encode
 from tasks.lifecycles import TaskEvent
 from tasks.scout_verdict import Evidence, findings
-from tasks.scouting import FIRST_JOBS, Asked, Lesson, adjusted, learn
+from tasks.scouting import Asked, Lesson, adjusted, learn
 from tasks.specs import spec_of
 from tasks.stages.asking import asked_by, memory_mb
 from tasks.stages.evidence import evidence
-from tasks.stages.scouts import Phase, n_finished
+from tasks.stages.scouts import Phase, n_finished, scouts_are_done
 from tasks.stages.select import in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import DatasetKind, FileStatus, TaskStatus
@@ -53,7 +53,7 @@ def _first_look(act: Act, task: Task, state: TaskScouting) -> Outcome:
     if found:
         return _exhaust(act, "; ".join(map(str, found)))
     words = _adjust(act, task, state, asked, lesson)
-    look_again(act, state)
+    scouts_are_done(act.session, state)
     why = Why(act.actor, f"{len(scouts)} scouts finished: {words}")
     move_tasks(act.session, [task.id], TaskEvent.SCOUTS_PASSED, why, next_look_at=None)
     wake(act.session, Topic.TASK_READY)
@@ -93,14 +93,6 @@ def _adjust(act: Act, task: Task, state: TaskScouting, asked: Asked, lesson: Les
     if now.cpu_time is not None and now.cpu_time != asked.cpu_time:
         told.append(f"{now.cpu_time:.4g} HS06 s an event")
     return ", ".join(told)
-
-
-def look_again(act: Act, state: TaskScouting) -> None:
-    """The scouts are done with; the next look is due when the first jobs after them finished."""
-    state.phase = Phase.SCOUTED
-    state.look_at_finished = n_finished(act.session, state.task_id) + FIRST_JOBS
-    act.session.add(state)
-    act.session.flush()
 
 
 def _exhaust(act: Act, reason: str) -> Outcome:

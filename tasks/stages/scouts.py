@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, true, update
 from sqlmodel import Session
 
 from culm.wire.codec import encode
 from culm.wire.task_spec import TaskSpec
-from tasks.scouting import N_SCOUTS, WORTH, Lesson
+from tasks.scouting import FIRST_JOBS, N_SCOUTS, WORTH, Lesson
 from tasks.stages.asking import asked_by
 from tasks.statuses import DatasetKind, TaskStatus
 from tasks.store.moves import database_time
-from tasks.store.tables import DATASET
+from tasks.store.tables import DATASET, SCOUTING, TASK
 from tasks.tables import Task, TaskScouting
 
 SCOUT_BONUS = 100
@@ -55,6 +55,30 @@ def begin_scouting(session: Session, task: Task, spec: TaskSpec) -> TaskScouting
     session.add(state)
     session.flush()
     return state
+
+
+def scouts_are_done(session: Session, state: TaskScouting) -> None:
+    """The rest may follow; the next look is due when the first jobs after the scouts finished."""
+    state.phase = Phase.SCOUTED
+    state.look_at_finished = n_finished(session, state.task_id) + FIRST_JOBS
+    session.add(state)
+    session.flush()
+
+
+def skip_scouts(session: Session, task_id: int) -> None:
+    """The task goes on without scouts, or in spite of what they found (avalanche)."""
+    state = session.get(TaskScouting, task_id, populate_existing=True)
+    if state is not None:
+        scouts_are_done(session, state)
+    session.connection().execute(update(TASK).where(TASK.c.id == task_id).values(next_look_at=None))
+
+
+def forget_scouts(session: Session, task_id: int, *, only_unfinished: bool) -> None:
+    """Let the task send scouts again if it is worth it; unless it is beyond that already."""
+    c = SCOUTING.c
+    phase = c.phase == str(Phase.SCOUTING) if only_unfinished else true()
+    session.connection().execute(delete(SCOUTING).where(c.task_id == task_id, phase))
+    session.expire_all()
 
 
 def scouts_to_come(state: TaskScouting | None, task: Task) -> int:

@@ -1,0 +1,24 @@
+"""NAME=VALUE on the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from culm.core.errors import FieldFault, InvalidRequest
+
+
+def pair(word: str) -> tuple[str, Any]:
+    """A name and its value: JSON where it is (8, 1.5, true), else the text itself.
+
+    Raises:
+        InvalidRequest: there is no name or no equals sign.
+    """
+    name, equals, text = word.partition("=")
+    if not name or not equals:
+        fault = FieldFault("NAME=VALUE", repr(word), "a setting looks like core_count=8")
+        raise InvalidRequest("not a setting", faults=[fault])
+    try:
+        return name, json.loads(text)
+    except ValueError:
+        return name, text
