@@ -62,11 +62,22 @@ def _flow_of(row: Row) -> Flow[..., Any]:
 
 
 lost_jobs = _flow_of(ROWS["lost_jobs"])
+quiet_jobs = _flow_of(ROWS["quiet_jobs"])
+rest_black_holes = _flow_of(ROWS["rest_black_holes"])
 gone_pilots = _flow_of(ROWS["gone_pilots"])
 clean_up = _flow_of(ROWS["clean_up"])
 clean_flow_runs = _flow_of(ROWS["clean_flow_runs"])
 end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
 
 DAEMON_FLOWS = {
-    each.name: each for each in (lost_jobs, gone_pilots, clean_up, clean_flow_runs, end_lost_shifts)
+    each.name: each
+    for each in (
+        lost_jobs,
+        quiet_jobs,
+        rest_black_holes,
+        gone_pilots,
+        clean_up,
+        clean_flow_runs,
+        end_lost_shifts,
+    )
 }

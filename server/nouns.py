@@ -10,6 +10,7 @@ from server.routes.jobs import jobs
 from server.routes.metrics import metrics
 from server.routes.pilots import pilots
 from server.routes.queues import queues
+from server.routes.retry_rules import retry_rules
 from server.routes.sandboxes import sandboxes
 from server.routes.storage import storage
 from server.routes.tasks import tasks
@@ -17,7 +18,7 @@ from server.routes.whoami import whoami
 from server.routing import Noun
 
 NOUNS = (
-    tasks, jobs, datasets, files, sandboxes, queues, pilots,
+    tasks, jobs, datasets, files, sandboxes, queues, retry_rules, pilots,
     storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""

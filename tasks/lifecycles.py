@@ -68,6 +68,7 @@ class JobEvent(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     LEASE_EXPIRED = "lease_expired"
+    TIMED_OUT = "timed_out"
     CLOSED = "closed"
     CANCELLED = "cancelled"
 
@@ -241,6 +242,7 @@ JOB = Machine(
         # A job that nobody has started is closed; one that ran is a failure.
         (J.SENT, _JE.LEASE_EXPIRED, J.CLOSED),
         ((J.STARTING, J.RUNNING), _JE.LEASE_EXPIRED, J.FAILED),
+        ((J.STARTING, J.RUNNING, *_SETTLING), _JE.TIMED_OUT, J.FAILED),
         ((*_UNSENT, J.SENT), _JE.CLOSED, J.CLOSED),
         ((*_UNSENT, *_WITH_PILOT, J.HOLDING), _JE.CANCELLED, J.CANCELLED),
     ),

@@ -22,6 +22,7 @@ ENTRIES = {
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),
     "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),
     "queue": Entry("List queues and set them.", "culm.cli.queue:app"),
+    "retry-rule": Entry("See and change what is made of errors.", "culm.cli.retry_rule:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
     "whoami": Entry("Say who your token says that you are.", "culm.cli.whoami:app"),
     "config": Entry("Show the settings and where they come from.", "culm.cli.config:app"),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
-from culm.cli.context import client_of, settings_of
+from culm.cli.administrators import for_administrators
+from culm.cli.context import client_of
 from culm.cli.pairs import pair
 from culm.cli.pilots import show_pilots
 from culm.cli.render import Json, print_fields, print_json, print_table, say
-from culm.core.errors import NotAllowed
 from culm.wire.views import QueueView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and set queues.")
@@ -51,7 +49,7 @@ def set_(
 ) -> None:
     """Make a queue, or change its settings: culm queue set BIG core_count=8 (admin)."""
     changed = dict(pair(word) for word in settings or ())
-    with _for_administrators(ctx):
+    with for_administrators(ctx):
         queue = client_of(ctx).set_queue(name, site, changed)
     _print(queue, as_json=as_json)
 
@@ -85,20 +83,9 @@ def pilots(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _status(ctx: typer.Context, name: str, value: str) -> None:
-    with _for_administrators(ctx):
+    with for_administrators(ctx):
         queue = client_of(ctx).set_queue_status(name, value)
     say(f"queue {queue.name} is {queue.status}")
-
-
-@contextmanager
-def _for_administrators(ctx: typer.Context) -> Iterator[None]:
-    """Say how to be one, where it was refused to somebody who is none."""
-    try:
-        yield
-    except NotAllowed as error:
-        token = settings_of(ctx).data_dir / "tokens" / "admin.token"
-        hint = f"culm --token-file {token} {ctx.command_path.partition(' ')[2]} …"
-        raise NotAllowed(error.message, hint=error.hint or hint) from error
 
 
 def _print(queue: QueueView, *, as_json: bool) -> None:

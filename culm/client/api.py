@@ -9,6 +9,7 @@ from types import TracebackType
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
 from culm.client.queues import QueueCalls
+from culm.client.retry_rules import RetryRuleCalls
 from culm.client.service import ServiceCalls
 from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
@@ -17,7 +18,9 @@ from culm.client.transport import Transport
 from culm.core.settings import Settings, load_settings
 
 
-class Client(TaskCalls, SubmissionCalls, JobCalls, DatasetCalls, QueueCalls, ServiceCalls):
+class Client(
+    TaskCalls, SubmissionCalls, JobCalls, DatasetCalls, QueueCalls, RetryRuleCalls, ServiceCalls
+):
     """Speaks to a Culm server as one user; may be shared by threads.
 
     Server and token come from the settings where they are not given. As a context manager it
