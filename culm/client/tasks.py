@@ -10,6 +10,7 @@ from culm.client.reading import read
 from culm.client.transport import Call, path_of
 from culm.client.waiting import changes
 from culm.core.ids import new_key
+from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
     CommandAnswer,
@@ -80,6 +81,10 @@ class TaskCalls(Calls):
     def history(self, task_id: int) -> History:
         """The moves of a task's status, oldest first."""
         return self._get(History, "tasks", task_id, "history")
+
+    def resources(self, task_id: int) -> TaskResources:
+        """What the task asked for, what its jobs used, and what it will ask for next."""
+        return self._get(TaskResources, "tasks", task_id, "resources")
 
     def decision(self, task_id: int) -> Decision:
         """Why the task's jobs go where they go: the latest ranking of queues and rejections."""

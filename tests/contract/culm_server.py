@@ -50,6 +50,7 @@ class World:
     sandboxes: dict[str, bytes] = field(default_factory=dict)
     datasets: dict[str, dict[str, bytes]] = field(default_factory=dict)
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -148,7 +149,7 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"status": "ok"})
             return
         self.user()
-        handler: Callable[..., None] = getattr(self, f"on_{words[0]}")
+        handler: Callable[..., None] = getattr(self, f"on_{words[0].replace('-', '_')}")
         handler(*words[1:])
 
     def on_whoami(self) -> None:
@@ -179,6 +180,11 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"task_id": int(task_id), "at": NOW} | {
                 "ranking": ranking, "rejections": rejections,
             })  # fmt: skip
+        elif what == "resources":
+            self.value({"task_id": int(task_id), "scouting": "scouted", "n_jobs": 5, "resources": [
+                {"name": "memory", "unit": "MB", "asked": 2000, "used": 301.25, "next": 500},
+                {"name": "CPU efficiency", "unit": "", "used": 0.5},
+            ]})  # fmt: skip
         elif what == "parameters":
             self.value(self.world.specs[int(task_id)])
         else:
@@ -284,6 +290,19 @@ class Handler(BaseHTTPRequestHandler):
         elif name and name not in queues:
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
+
+    def on_retry_rules(self, rule_id: str = "") -> None:
+        rules = self.world.rules
+        if self.command == "POST":
+            rule_id = str(len(rules) + 1)
+        if self.command in ("POST", "PUT"):
+            rules[rule_id] = {"rule_id": int(rule_id)} | json.loads(self.body)
+        elif rule_id and rule_id not in rules:
+            raise NotFound(f"no retry rule {rule_id}")
+        found = rules[rule_id] if rule_id else {"rules": list(rules.values())}
+        if self.command == "DELETE":
+            del rules[rule_id]
+        self.value(found)
 
     def on_pilots(self) -> None:
         self.value({"pilots": []})
