@@ -21,7 +21,8 @@ from flows.table import ROWS
 from tasks.store.books import Books
 
 STAGES = (
-    "refine", "feed", "assign", "generate", "collect", "post_process", "retry", "command",
+    "refine", "feed", "assign", "generate", "collect", "scout", "post_process", "retry",
+    "command",
 )  # fmt: skip
 OURS = [*STAGES, *ROWS, "watchdogs", "run_task", "wait_for_task"]
 PAGE = 50

@@ -48,6 +48,18 @@ TABLE = (
         period_seconds=10,
     ),
     Row(
+        name="quiet_jobs",
+        words="Jobs that waited or ran for too long are brokered again or fail.",
+        function="tasks.stages.timeouts:quiet_jobs",
+        period_seconds=300,
+    ),
+    Row(
+        name="rest_black_holes",
+        words="Queues and nodes that fail jobs fast, while others do not, get no work for a while.",
+        function="tasks.stages.rests:rest_black_holes",
+        period_seconds=60,
+    ),
+    Row(
         name="gone_pilots",
         words="Pilots that were silent for long and have no job are signed off.",
         function="tasks.stages.watchdogs:gone_pilots",

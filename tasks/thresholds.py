@@ -67,27 +67,6 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FastRebrokerage:
-    """When the queued jobs of a share leave a queue at once (12.1.3): all three must be passed.
-
-    A share without a threshold of its own is never rebrokered fast.
-    """
-
-    queued_per_running: float = threshold(
-        2.0, "FAST_REBRO_THRESHOLD_NQNR_RATIO", "queued jobs a running one",
-        "queued over running jobs of the share at the queue",
-    )  # fmt: skip
-    queued_fraction: float = threshold(
-        0.6, "FAST_REBRO_THRESHOLD_NQUEUE_FRAC", "fraction",
-        "jobs queued at the queue over those queued everywhere, of the share", maximum=1,
-    )  # fmt: skip
-    queued_jobs: int | None = threshold(
-        None, "FAST_REBRO_THRESHOLD_NQUEUE_<share>", "jobs",
-        "jobs of the share queued at the queue; without it, none is rebrokered fast",
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scouting:
     """How scouts are judged (15.1-15.7)."""
 

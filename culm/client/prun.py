@@ -122,6 +122,22 @@ class Prun:
         default=None,
         metadata=option("split", "--nEventsPerFile", "How many events an input file holds."),
     )
+    max_n_files_per_job: int | None = field(
+        default=None,
+        metadata=option(
+            "split", "--maxNFilesPerJob", "At most so many files a job (default: 200)."
+        ),
+    )
+    events_across_files: bool = field(
+        default=False,
+        metadata=option(
+            "split", "--eventsAcrossFiles", "With --nEventsPerJob: reach over the ends of files."
+        ),
+    )
+    skip_scout: bool = field(
+        default=False,
+        metadata=option("split", "--skipScout", "Make all jobs at once: no scouts go first."),
+    )
     site: str | None = field(
         default=None, metadata=option("place", "--site", "Run at this queue or site only.")
     )
@@ -191,6 +207,7 @@ _FLAGS_OF_SPEC = {
     "walltime_seconds": "--walltime",
     "max_attempts": "--maxAttempt",
     "parent_task_id": "--parentTaskID",
+    "max_files_per_job": "--maxNFilesPerJob",
 }
 _FLAGS_OF_STREAM = {"datasets": "--inDS", "n_files": "--nFiles", "n_skip": "--nSkipFiles"}
 
@@ -237,6 +254,9 @@ def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskS
         n_events=options.n_events,
         n_events_per_job=options.n_events_per_job,
         n_events_per_file=options.n_events_per_file,
+        max_files_per_job=options.max_n_files_per_job,
+        events_across_files=options.events_across_files,
+        skip_scouts=options.skip_scout,
         site=options.site,
         excluded_sites=listed(options.excluded_site),
         core_count=options.n_core,
@@ -290,8 +310,8 @@ def _exclusive(options: Prun) -> Iterator[FieldFault]:
         yield FieldFault("--inDS", repr(options.in_ds), "name at least one dataset")
 
 
-def _sizes(options: Prun, faults: list[FieldFault]) -> dict[str, int]:
-    found = {}
+def _sizes(options: Prun, faults: list[FieldFault]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, flag, text, parse in (
         ("memory_mb", "--memory", options.memory, parse_megabytes),
         ("disk_mb", "--disk", options.disk, parse_megabytes),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 from sqlalchemy import case, func, select
 from sqlmodel import Session
@@ -12,6 +14,7 @@ from broker.ranking import rank
 from broker.values import Demand, Load, Queue, Ranking
 from culm.wire.task_spec import TaskSpec
 from tasks.queues import queue_settings
+from tasks.stages.rests import resting
 from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.moves import database_time
 from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, PREASSIGNMENT, QUEUE, SITE
@@ -29,6 +32,7 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
         excluded_sites=frozenset(spec.excluded_sites),
     )  # fmt: skip
     load, pilots = _load(session), _pilots(session)
+    tired = {place.queue_id: place.reason for place in resting(session) if not place.node}
     queues, ids = [], {}
     c = QUEUE.c
     for row in session.connection().execute(
@@ -40,7 +44,8 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
         n_slots, silent_seconds = pilots.get(row.id, (0, None))
         ids[row.name] = row.id
         queues.append(Queue(
-            name=row.name, site=row.site, status=row.status, core_count=settings.core_count,
+            name=row.name, site=row.site, status=_status(row, tired),
+            core_count=settings.core_count,
             max_memory_mb=settings.max_memory_mb, max_disk_mb=settings.max_disk_mb,
             max_walltime_seconds=settings.max_walltime_seconds,
             load=Load(n_activated=waiting, n_running=running, n_batch_jobs=n_slots,
@@ -62,6 +67,12 @@ def _queue_to_fill(session: Session, task_id: int) -> str | None:
         .where(PREASSIGNMENT.c.task_id == task_id)
     ).scalar()  # fmt: skip
     return name
+
+
+def _status(row: Any, tired: Mapping[int, str]) -> str:
+    """A queue's status as brokerage sees it: one that rests takes no jobs, for a reason."""
+    reason = tired.get(row.id)
+    return str(row.status) if reason is None else f"at rest: {reason}"
 
 
 def _load(session: Session) -> dict[int, tuple[int, int]]:

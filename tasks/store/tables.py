@@ -37,6 +37,10 @@ RESOURCE_TYPE = core(tables.ResourceType)
 SHARE_STATISTICS = core(tables.ShareStatistics)
 DATASET_LOCALITY = core(tables.DatasetLocality)
 PREASSIGNMENT = core(tables.Preassignment)
+SCOUTING = core(tables.TaskScouting)
+RETRY_RULE = core(tables.RetryRule)
+REST = core(tables.Rest)
+METADATA = core(tables.JobMetadata)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
 TASK_ALIVE = text(f"task.status NOT IN {FINAL_TASK}")

@@ -55,6 +55,7 @@ class World:
     shares: dict[str, Any] = field(default_factory=lambda: {
         "shares": [{"name": "default", "weight": 100}], "rules": []})  # fmt: skip
     thresholds: dict[str, Any] = field(default_factory=lambda: {"NQUEUECAP": 100})
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -188,6 +189,11 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"task_id": int(task_id), "at": NOW} | {
                 "ranking": ranking, "rejections": rejections,
             })  # fmt: skip
+        elif what == "resources":
+            self.value({"task_id": int(task_id), "scouting": "scouted", "n_jobs": 5, "resources": [
+                {"name": "memory", "unit": "MB", "asked": 2000, "used": 301.25, "next": 500},
+                {"name": "CPU efficiency", "unit": "", "used": 0.5},
+            ]})  # fmt: skip
         elif what == "parameters":
             self.value(self.world.specs[int(task_id)])
         else:
@@ -342,6 +348,19 @@ class Handler(BaseHTTPRequestHandler):
     def on_workers(self) -> None:
         wanted = {"queue": "Q", "resource_type": "MCORE", "n_workers": 3, "at": NOW}
         self.value({"workers": [wanted]})
+
+    def on_retry_rules(self, rule_id: str = "") -> None:
+        rules = self.world.rules
+        if self.command == "POST":
+            rule_id = str(len(rules) + 1)
+        if self.command in ("POST", "PUT"):
+            rules[rule_id] = {"rule_id": int(rule_id)} | json.loads(self.body)
+        elif rule_id and rule_id not in rules:
+            raise NotFound(f"no retry rule {rule_id}")
+        found = rules[rule_id] if rule_id else {"rules": list(rules.values())}
+        if self.command == "DELETE":
+            del rules[rule_id]
+        self.value(found)
 
     def on_pilots(self) -> None:
         self.value({"pilots": []})

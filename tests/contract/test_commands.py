@@ -117,6 +117,9 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["dataset", "add", "user.alice.d", "nowhere.txt"], 2, "nowhere.txt"),
         (["dataset", "get", "empty"], 4, "has no file"),
         (["queue", "set", "Q", "cores"], 2, "core_count=8"),
+        (["task", "incexec", "10000001", "--set", "memory_mb"], 2, "core_count=8"),
+        (["retry-rule", "add", "--source", "pilots", "--action", "no_retry"], 2, "pilot"),
+        (["retry-rule", "remove", "7"], 4, "no retry rule 7"),
         (["job", "show", "5"], 4, "no such job"),
         (["set", "NQUEUE"], 4, "threshold NQUEUE"),
         (["share", "set", "nowhere"], 2, "a share's name wants a weight"),
@@ -435,3 +438,36 @@ def test_password_of_the_database_is_not_shown(culm: Run) -> None:
         done = culm(*words, CULM_DATABASE_URL=url)
         assert "hunter2" not in done.stdout + done.stderr
         assert "db.example" in done.stdout or words == ["doctor", "--json"]
+
+
+def test_task_show_gives_asked_against_used_and_what_comes_next(culm: Run, world: World) -> None:
+    world.a_task(10_000_001)
+    shown = culm("task", "show", "10000001").stdout
+    assert "memory (MB)\t2000\t301.2\t500" in shown
+    assert "CPU efficiency\t\t0.5\t" in shown
+    found = json.loads(culm("task", "show", "10000001", "--json").stdout)
+    assert found["resources"][0] == {"name": "memory", "unit": "MB", "asked": 2000.0,
+                                     "used": 301.25, "next": 500.0}  # fmt: skip
+
+
+def test_tasks_are_released_changed_and_woken(culm: Run, world: World) -> None:
+    world.a_task(10_000_001)
+    for words in (("avalanche",), ("reactivate",), ("incexec", "--set", "memory_mb=4000")):
+        assert culm("task", words[0], "10000001", *words[1:]).returncode == 0
+    assert [command for _, command in world.commands] == ["avalanche", "reactivate", "incexec"]
+
+
+def test_retry_rules_are_added_changed_listed_and_removed(culm: Run, world: World) -> None:
+    made = culm("retry-rule", "add", "--source", "pilot", "--code", "1305", "--action",
+                "limit_retry", "--maxRetries", "2", "--passive", "--json")  # fmt: skip
+    assert json.loads(made.stdout)["rule_id"] == 1
+    assert world.rules["1"] == {"rule_id": 1, "source": "pilot", "action": "limit_retry",
+                                "code": 1305, "pattern": "", "max_retries": 2, "active": False,
+                                "architecture": "", "release": "", "work_queue": "",
+                                "description": ""}  # fmt: skip
+    assert culm("retry-rule", "set", "1", "active=true", "pattern=no such").returncode == 0
+    listed = json.loads(culm("retry-rule", "list", "--json").stdout)
+    assert [(r["active"], r["pattern"], r["code"]) for r in listed] == [(True, "no such", 1305)]
+    assert "limit_retry(2)" in culm("retry-rule", "list").stdout
+    assert "retry rule 1 is gone" in culm("retry-rule", "remove", "1").stderr
+    assert world.rules == {}
