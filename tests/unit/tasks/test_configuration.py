@@ -45,7 +45,7 @@ def test_documented_name_finds_its_definition(name: str, key: str) -> None:
 
 
 def test_fraction_is_not_the_threshold_of_a_share_named_frac() -> None:
-    assert find("FAST_REBRO_THRESHOLD_NQUEUE_FRAC")[0].field == "queued_fraction"
+    assert find("FAST_REBRO_THRESHOLD_NQUEUE_FRAC")[0].field == "fast_rebro_threshold_nqueue_frac"
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_without_settings_the_defaults_of_the_code_hold(kind: type[Any]) -> None
 def test_value_is_read_by_name() -> None:
     values = Values({("FAST_REBRO_THRESHOLD_NQUEUE_mc", ""): "300"})
     assert values.get("FAST_REBRO_THRESHOLD_NQUEUE_mc") == 300
-    assert values.of(Thresholds).fast_rebro_nqueue == {"mc": 300}
-    assert values.get("jedi.jobbroker.FAST_REBRO_THRESHOLD_NQNR_RATIO") == 2.0
+    assert values.of(Thresholds).fast_rebro_threshold_nqueue == {"mc": 300}
+    assert values.get("jedi.jobbroker.FAST_REBRO_THRESHOLD_NQNR_RATIO") == 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
