@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Float, Integer, bindparam, select, update
+from sqlalchemy import Float, bindparam, exists, select, update
 from sqlmodel import Session
 from sqlmodel import select as model_select
 
@@ -18,13 +18,14 @@ from culm.wire.job_spec import JobSpec, PilotSpec, WorkAnswer, WorkRequest
 from tasks.lifecycles import FileEvent, JobEvent
 from tasks.queues import QueueSettings, queue_settings, settings_of_text
 from tasks.stages.job_specs import job_specs
+from tasks.stages.serving import Room, next_jobs
 from tasks.stages.settle import PRIMARY, WRITTEN, settle_unrun
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
 from tasks.store.bulk import ids_among, texts_among
 from tasks.store.ids import take_ids
 from tasks.store.moves import EachJobMove, Why, database_time, move_files_of_jobs, move_jobs
 from tasks.store.prepared import Prepared
-from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE, QUEUE_SETTINGS
+from tasks.store.tables import JOB, JOB_LEASED, PILOT, QUEUE, QUEUE_SETTINGS, REST
 from tasks.tables import Pilot, Queue, Task
 from tasks.tables.columns import db_now
 
@@ -93,7 +94,7 @@ def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> l
         here = pilots.get(pilot_id)
         if here is None or here.queue_status == QueueStatus.OFFLINE:
             sign_off_at.add(place)
-        elif place in first and place not in repeated and here.queue_status != QueueStatus.PAUSED:
+        elif place in first and place not in repeated and here.takes_jobs:
             groups[here.queue_id, _room(request)].append(place)
     for (queue_id, room), places in groups.items():
         claimed |= _claim(session, queue_id, room, [(i, *requests[i]) for i in places], pilots)
@@ -126,11 +127,20 @@ class _Pilot:
     queue_id: int
     queue_status: str
     settings: QueueSettings
+    rests: bool
+    """Its node fails jobs fast and gets none for a while."""
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether it may get new jobs."""
+        return self.queue_status != QueueStatus.PAUSED and not self.rests
 
 
 _PILOTS = Prepared(
     select(PILOT.c.id, PILOT.c.host, QUEUE.c.id, QUEUE.c.status, QUEUE.c.name, QUEUE_SETTINGS,
-           PILOT.c.last_heard_at < db_now(-HEARD_SECONDS))
+           PILOT.c.last_heard_at < db_now(-HEARD_SECONDS),
+           exists().where(REST.c.queue_id == PILOT.c.queue_id, REST.c.node == PILOT.c.host,
+                          REST.c.until > db_now()))
     .join(QUEUE, QUEUE.c.id == PILOT.c.queue_id)
     .where(ids_among(PILOT.c.id), PILOT.c.status == str(PilotStatus.ACTIVE))
 )  # fmt: skip
@@ -143,8 +153,8 @@ def _pilots(session: Session, ids: Sequence[int]) -> dict[int, _Pilot]:
     if silent:
         _HEARD.change(session, ids=silent)
     return {
-        pilot_id: _Pilot(pilot_id, host, queue_id, status, settings_of_text(settings, name))
-        for pilot_id, host, queue_id, status, name, settings, _ in rows
+        pilot_id: _Pilot(pilot_id, host, queue_id, status, settings_of_text(settings, name), rests)
+        for pilot_id, host, queue_id, status, name, settings, _, rests in rows
     }
 
 
@@ -170,32 +180,11 @@ def _repeated(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What a pilot has free for a job."""
-
-    core_count: int
-    memory_mb: int
-    disk_mb: int
-    seconds_left: float
-
-
 def _room(request: WorkRequest) -> Room:
     left = NO_LIMIT_SECONDS if request.minutes_left is None else request.minutes_left * 60
     return Room(request.core_count, request.memory_mb, request.disk_mb, left)
 
 
-_WAITING = Prepared(
-    select(JOB.c.id)
-    .where(
-        JOB_WAITING, JOB.c.queue_id == bindparam("queue_id"),
-        JOB.c.core_count <= bindparam("core_count"), JOB.c.memory_mb <= bindparam("memory_mb"),
-        JOB.c.disk_mb <= bindparam("disk_mb"),
-        JOB.c.walltime_seconds <= bindparam("seconds_left", type_=Float),
-    )
-    .order_by(JOB.c.priority.desc(), JOB.c.id).limit(bindparam("wanted", type_=Integer))
-    .with_for_update(skip_locked=True)
-)  # fmt: skip
 _SEND = EachJobMove(
     JobEvent.DISPATCHED,
     pilot_id=bindparam("pilot"),
@@ -214,10 +203,11 @@ def _claim(
 ) -> dict[int, list[int]]:
     """Claim jobs for requests of the same queue and room, given as (place, pilot id, request).
 
-    One look for all of them; the jobs of the highest priority go to who asked first.
+    One look for all of them; the jobs that come first go to who asked first.
     """
     wanted = sum(request.n_jobs for _, _, request in asked)
-    found = iter(_WAITING.column(session, queue_id=queue_id, wanted=wanted, **asdict(room)))
+    power = pilots[asked[0][1]].settings.core_power
+    found = iter(next_jobs(session, queue_id, room, wanted, power))
     given = {place: list(islice(found, request.n_jobs)) for place, _, request in asked}
     lease = pilots[asked[0][1]].settings.lease_seconds
     rows = {

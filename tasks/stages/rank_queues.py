@@ -11,11 +11,14 @@ from sqlmodel import Session
 
 from broker.presets import preset
 from broker.ranking import rank
+from broker.thresholds import Thresholds
 from broker.values import Demand, Load, Queue, Ranking
+from broker.view import View
 from culm.wire.task_spec import TaskSpec
 from tasks.queues import queue_settings
 from tasks.stages.rests import resting
 from tasks.statuses import JobStatus, PilotStatus
+from tasks.store.configuration import values
 from tasks.store.moves import database_time
 from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, PREASSIGNMENT, QUEUE, SITE
 from tasks.tables import Decision, Task
@@ -51,11 +54,11 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
             load=Load(n_activated=waiting, n_running=running, n_batch_jobs=n_slots,
                       last_pilot_seconds_ago=silent_seconds),
         ))  # fmt: skip
-    generic = preset("generic")
-    ranking = rank(demand, queues, preset=generic)
+    view, generic = View(thresholds=values(session).of(Thresholds)), preset("generic")
+    ranking = rank(demand, queues, view, generic)
     if to_fill is not None and not ranking.ranked:
         # The queue has changed since: pre-assignment is help, not a bond.
-        ranking = rank(replace(demand, site=None), queues, preset=generic)
+        ranking = rank(replace(demand, site=None), queues, view, generic)
     return ranking, ids
 
 

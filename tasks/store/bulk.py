@@ -46,7 +46,7 @@ class _List(TypeDecorator[list[Any]]):
         return json.dumps(value) if dialect.name == "sqlite" else value
 
 
-_IDS, _TEXTS = _List(BigInteger()), _List(String())
+_IDS, TEXTS = _List(BigInteger()), _List(String())
 
 
 class _Among(FunctionElement[bool]):
@@ -78,7 +78,7 @@ def ids_among(column: Any, parameter: str = "ids") -> ColumnElement[bool]:
 
 def texts_among(column: Any, parameter: str) -> ColumnElement[bool]:
     """Like `ids_among`, for strings."""
-    return _Among(column, bindparam(parameter, type_=_TEXTS))
+    return _Among(column, bindparam(parameter, type_=TEXTS))
 
 
 def one_of(column: Any, words: Iterable[str]) -> ColumnElement[bool]:
@@ -94,7 +94,7 @@ def id_in(column: Any, ids: Iterable[int], _session: Session) -> ColumnElement[b
 
 def text_in(column: Any, values: Iterable[str], _session: Session) -> ColumnElement[bool]:
     """Like `id_in`, for strings."""
-    return _Among(column, bindparam(None, list(values), type_=_TEXTS, unique=True))
+    return _Among(column, bindparam(None, list(values), type_=TEXTS, unique=True))
 
 
 @cache

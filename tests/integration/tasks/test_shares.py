@@ -262,3 +262,37 @@ def test_waiting_job_rises_above_all_fresh_ones(books: Books) -> None:
     assert list(found.values()) == [1101]
     assert adds_up(books)
     assert status(books, task_id) == "running"
+
+
+def test_pilots_get_jobs_of_the_shares_by_what_they_are_due(books: Books) -> None:
+    a_grid(books)
+    a_task(books, n_jobs=20, priority=1100)
+    managed = a_task(books, n_jobs=20, priority=900, activity="managed")
+    run_stages(books)
+    count_shares(books)
+    pilot = a_pilot(books)
+
+    taken = [job.task_id for job in get_work(books, pilot, n_jobs=10).jobs]
+    assert (len(taken), taken.count(managed)) == (10, 7)
+    # What was given since the last count counts too.
+    more = [job.task_id for job in get_work(books, pilot, n_jobs=10).jobs]
+    assert (taken + more).count(managed) == 14
+
+
+def test_jobs_of_one_share_are_served_by_priority(books: Books) -> None:
+    a_grid(books)
+    low, high = a_task(books, n_jobs=3, priority=900), a_task(books, n_jobs=3, priority=1100)
+    run_stages(books)
+    taken = [job.task_id for job in get_work(books, a_pilot(books), n_jobs=4).jobs]
+    assert taken == [high, high, high, low]
+
+
+def test_node_at_rest_gets_no_jobs_and_others_do(books: Books) -> None:
+    a_task(books, n_jobs=2)
+    run_stages(books)
+    bad, good = a_pilot(books, host="hole"), a_pilot(books, host="fine")
+    sql(books, "INSERT INTO rest (queue_id, node, until, reason) "
+        "SELECT id, 'hole', '2100-01-01 00:00:00.000000', 'fails jobs fast' FROM queue")  # fmt: skip
+    answer = get_work(books, bad)
+    assert (answer.jobs, answer.sign_off) == ((), False)
+    assert len(get_work(books, good).jobs) == 2
