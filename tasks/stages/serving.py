@@ -104,14 +104,11 @@ def next_jobs(session: Session, queue_id: int, room: Room, wanted: int, power: f
     if len(waiting) < 2:
         return [job_id for line in waiting.values() for job_id, _ in line]
     with _lock:
-        used = Counter(standing.used_hs06) + standing.given_hs06
-        served = serve(standing.due, used, waiting, wanted)
-        power_of = {
-            job_id: (share, hs06) for share, line in waiting.items() for job_id, hs06 in line
-        }
-        for job_id in served:
-            share, hs06 = power_of[job_id]
-            standing.given_hs06[share] += hs06
+        served = serve(standing.due, standing.has(), waiting, wanted)
+        chosen = set(served)
+        for share, line in waiting.items():
+            given = sum(hs06 for job_id, hs06 in line if job_id in chosen)
+            standing.given_hs06[share] = standing.given_hs06.get(share, 0.0) + given
     return served
 
 

@@ -144,7 +144,8 @@ def test_every_page_of_the_documents_is_in_the_navigation() -> None:
 def test_how_to_names_every_setting_of_a_queue_and_its_default() -> None:
     page = (ROOT / "docs" / "how-to" / "queue.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", page, re.MULTILINE)
-    told = {name: float(words) if words.isdecimal() else None for name, words in rows}
+    words = {"true": True, "false": False}
+    told = {name: words.get(said, float(said) if said.isdecimal() else None) for name, said in rows}
     assert told == {field.name: field.default for field in fields(QueueSettings)}
     used = re.findall(r"(\w+)=\d", page)
     assert used

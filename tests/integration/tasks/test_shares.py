@@ -182,7 +182,7 @@ def test_share_with_enough_queued_gets_no_more_until_some_has_run(books: Books) 
 def test_throttled_task_goes_on_in_batches_and_can_be_killed(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.stages.generate.JOBS_A_BATCH", 2)
+    monkeypatch.setattr("tasks.stages.chunking.JOBS_A_BATCH", 2)
     limit(books, NQUEUELIMIT=3)
     task_id = a_task(books, n_jobs=9)
     run_stages(books)
@@ -292,7 +292,7 @@ def test_node_at_rest_gets_no_jobs_and_others_do(books: Books) -> None:
     run_stages(books)
     bad, good = a_pilot(books, host="hole"), a_pilot(books, host="fine")
     sql(books, "INSERT INTO rest (queue_id, node, until, reason) "
-        "SELECT id, 'hole', '2100-01-01 00:00:00.000000', 'fails jobs fast' FROM queue")  # fmt: skip
+        "SELECT id, 'hole', '2100-01-01 00:00:00.000000', 'it fails jobs' FROM queue")  # fmt: skip
     answer = get_work(books, bad)
     assert (answer.jobs, answer.sign_off) == ((), False)
     assert len(get_work(books, good).jobs) == 2
