@@ -37,13 +37,18 @@ class Broker:
         preset: Preset = GENERIC,
         lines: dict[str, Line] | None = None,
     ) -> None:
-        """Make them ready. `lines` says how queues stand by the caller's own books (see
-        broker/slots.py), who may change it between decisions; others are as the view says.
+        """Make them ready. `lines` says how queues stand by the caller's own books, who may change
+        it between decisions; queues that it lacks are put in as the view shows them.
         """
         self._view = View() if view is None else view
         self._preset = preset
-        self._groups = _alike(sorted(queues, key=_BY_NAME), preset.filters)
+        ordered = sorted(queues, key=_BY_NAME)
+        self._groups = _alike(ordered, preset.filters)
         self._lines = {} if lines is None else lines
+        if preset.fills:
+            for queue in ordered:
+                if queue.name not in self._lines:
+                    self._lines[queue.name] = line(queue, self._view)
 
     def rank(self, demand: Demand) -> Ranking:
         """The queues that take the demand, best first, and why each of the others does not.
@@ -52,69 +57,75 @@ class Broker:
         preset keeps are in neither list.
         """
         rejections: list[Rejection] = []
-        taken = self._passed(demand, rejections)
+        taken: list[Queue] = []
+        for rules, queues in self._groups:
+            taken += self._sift(rules, demand, queues, rejections)
+        if len(self._groups) > 1:
+            taken.sort(key=_BY_NAME)
         if self._preset.prefers_pilots:
             taken = _manned(taken, self._view, rejections)
-        after = concerned(self._preset.after, demand, self._view)
-        ranked = []
-        for queue in taken:
-            found = refused(after, demand, queue, self._view) or self._weigh(demand, queue)
-            if isinstance(found, Rejection):
-                rejections.append(found)
-            else:
-                ranked.append(found)
+        taken = self._sift(self._preset.after, demand, taken, rejections)
+        if self._preset.fills:
+            ranked = self._by_wait(demand, taken)
+        else:
+            ranked = self._by_weight(demand, taken, rejections)
         # By name they are already, and sorting keeps what is equal in its order.
         ranked.sort(key=_BY_WEIGHT, reverse=True)
         rejections.sort(key=_BY_QUEUE)
         return Ranking(tuple(ranked[: self._preset.best]), tuple(rejections))
 
-    def _passed(self, demand: Demand, rejections: list[Rejection]) -> list[Queue]:
-        view, taken = self._view, []
-        for rules, queues in self._groups:
-            active = concerned(rules, demand, view)
-            for queue in queues:
-                for rule in active:
-                    no = rule.refuse(demand, queue, view)
-                    if no is not None:
-                        rejections.append(rule.rejection(queue, no))
-                        break
-                else:
-                    taken.append(queue)
-        if len(self._groups) > 1:
-            taken.sort(key=_BY_NAME)
+    def _sift(
+        self,
+        rules: Sequence[Rule],
+        demand: Demand,
+        queues: list[Queue],
+        rejections: list[Rejection],
+    ) -> list[Queue]:
+        """The queues that no rule refuses; the others join the rejections."""
+        view = self._view
+        active = concerned(rules, demand, view)
+        if not active:
+            return queues
+        taken = []
+        for queue in queues:
+            for rule in active:
+                no = rule.refuse(demand, queue, view)
+                if no is not None:
+                    rejections.append(rule.rejection(queue, no))
+                    break
+            else:
+                taken.append(queue)
         return taken
 
-    def _weigh(self, demand: Demand, queue: Queue) -> Ranked | Rejection:
-        if self._preset.fills:
-            found = lane(demand, queue, self._view, self._line(queue))
-            return Ranked(queue.name, lane_weight(found), found)
-        try:
-            weight = self._preset.weight(demand, queue, self._view)
-        except ArithmeticError as error:
-            return Rejection(queue.name, "weight", f"its weight cannot be computed: {error}")
-        if not isfinite(weight) or weight <= 0:
-            return Rejection(queue.name, "weight", f"its weight is {weight}", weight, 0.0)
-        return Ranked(queue.name, weight)
+    def _by_wait(self, demand: Demand, queues: list[Queue]) -> list[Ranked]:
+        view, lines, ranked = self._view, self._lines, []
+        for queue in queues:
+            found = lane(demand, queue, view, lines[queue.name])
+            ranked.append(Ranked(queue.name, lane_weight(found), found))
+        return ranked
 
-    def _line(self, queue: Queue) -> Line:
-        found = self._lines.get(queue.name)
-        if found is None:
-            found = self._lines[queue.name] = line(queue, self._view)
-        return found
+    def _by_weight(
+        self, demand: Demand, queues: list[Queue], rejections: list[Rejection]
+    ) -> list[Ranked]:
+        ranked = []
+        for queue in queues:
+            try:
+                weight = self._preset.weight(demand, queue, self._view)
+            except ArithmeticError as error:
+                words = f"its weight cannot be computed: {error}"
+                rejections.append(Rejection(queue.name, "weight", words))
+                continue
+            if isfinite(weight) and weight > 0:
+                ranked.append(Ranked(queue.name, weight))
+            else:
+                words = f"its weight is {weight}"
+                rejections.append(Rejection(queue.name, "weight", words))
+        return ranked
 
 
 def concerned(rules: Sequence[Rule], demand: Demand, view: View) -> list[Rule]:
     """The rules that may refuse this demand."""
     return [rule for rule in rules if rule.concerns(demand, view.thresholds)]
-
-
-def refused(rules: Iterable[Rule], demand: Demand, queue: Queue, view: View) -> Rejection | None:
-    """The rejection by the first rule that refuses the queue."""
-    for rule in rules:
-        no = rule.refuse(demand, queue, view)
-        if no is not None:
-            return rule.rejection(queue, no)
-    return None
 
 
 def _alike(

@@ -12,7 +12,11 @@ from broker.view import View
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why: a reason in words, and what was offered and needed where it is a matter of numbers."""
+    """Why: a reason in words, and what was offered and needed where it is a matter of numbers.
+
+    The queue would do if `needed` were at most `offered`: a limit and what is asked for or there
+    (or at least, where the queue has a least number of cores or memory).
+    """
 
     reason: str
     offered: float | None = None

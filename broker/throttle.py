@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from culm.core.thresholds import threshold
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
@@ -22,10 +24,19 @@ class Caps:
     able to start.
     """
 
-    queued_per_running: float
-    floor_jobs: int
-    max_queued_jobs: int
-    max_queued_files: int
+    queued_per_running: float = threshold(
+        5.0, "NQUEUE_PER_NRUN", "queued jobs a running one",
+        "over it, a share x resource type gets no new jobs",
+    )  # fmt: skip
+    floor_jobs: int = threshold(
+        100_000, "NQUEUELIMIT", "jobs", "up to so many queued, the ratio does not count"
+    )
+    max_queued_jobs: int = threshold(
+        2_000_000, "NQUEUECAP", "jobs", "never more than so many queued jobs"
+    )
+    max_queued_files: int = threshold(
+        20_000_000, "NFILESCAP", "files", "never more than so many input files of queued jobs"
+    )
 
 
 def refusal(backlog: Backlog, caps: Caps) -> str:

@@ -20,7 +20,8 @@ class Row:
     `words` say what it is for. The function takes the books and `arguments`, and gives one line
     about what it did, empty if there was nothing to do. `sync`: one machine at a time, and one
     run a period over all of them; otherwise each daemon runs it for itself. `loop`: called again
-    at once while it finds something to do, until its period is over.
+    at once while it finds something to do, until its period is over. `of_prefect`: it looks after
+    Prefect's own database, so a daemon without Prefect leaves it out.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Row:
     period_seconds: float
     sync: bool = True
     loop: bool = False
+    of_prefect: bool = False
     arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def load(self) -> Callable[..., str]:
@@ -46,6 +48,18 @@ TABLE = (
         period_seconds=10,
     ),
     Row(
+        name="quiet_jobs",
+        words="Jobs that waited or ran for too long are brokered again or fail.",
+        function="tasks.stages.timeouts:quiet_jobs",
+        period_seconds=300,
+    ),
+    Row(
+        name="rest_black_holes",
+        words="Queues and nodes that fail jobs fast, while others do not, get no work for a while.",
+        function="tasks.stages.rests:rest_black_holes",
+        period_seconds=60,
+    ),
+    Row(
         name="gone_pilots",
         words="Pilots that were silent for long and have no job are signed off.",
         function="tasks.stages.watchdogs:gone_pilots",
@@ -58,9 +72,52 @@ TABLE = (
         period_seconds=600,
     ),
     Row(
+        name="count_shares",
+        words="Jobs and computing power are counted by share, resource type and queue.",
+        function="tasks.stages.share_counts:count_shares",
+        period_seconds=60,
+    ),
+    Row(
+        name="throttler",
+        words="Throttled tasks go on when enough of what their share had queued has run.",
+        function="tasks.stages.throttle:throttler",
+        period_seconds=60,
+    ),
+    Row(
+        name="age_priorities",
+        words="Priorities of waiting jobs rise, so that nothing starves.",
+        function="tasks.stages.priorities:age_priorities",
+        period_seconds=1200,
+    ),
+    Row(
+        name="update_locality",
+        words="It is looked up where the input of living tasks is.",
+        function="tasks.stages.locality:update_locality",
+        period_seconds=43_200,
+    ),
+    Row(
+        name="queue_filler",
+        words="Empty queues get suitable tasks pre-assigned until they are empty no more.",
+        function="tasks.stages.queue_filler:queue_filler",
+        period_seconds=600,
+    ),
+    Row(
+        name="task_withholder",
+        words="Tasks whose input is only where all is busy or offline wait, pending.",
+        function="tasks.stages.task_withholder:task_withholder",
+        period_seconds=1800,
+    ),
+    Row(
+        name="pilot_streaming",
+        words="It is worked out how many workers of each kind every queue should get next.",
+        function="tasks.stages.pilot_streaming:pilot_streaming",
+        period_seconds=120,
+    ),
+    Row(
         name="clean_flow_runs",
         words="Flow runs of ours that ended days ago are deleted from Prefect's database.",
         function="flows.cleaning:clean_flow_runs",
+        of_prefect=True,
         period_seconds=3600,
         arguments=MappingProxyType({"keep_days": 7.0}),
     ),
@@ -68,6 +125,7 @@ TABLE = (
         name="end_lost_shifts",
         words="Shifts whose daemon died are marked so in Prefect: they would run forever there.",
         function="flows.cleaning:end_lost_shifts",
+        of_prefect=True,
         period_seconds=600,
         arguments=MappingProxyType({"silent_minutes": 60.0}),
     ),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from server.routes.audit import audit
+from server.routes.configuration import configuration
 from server.routes.datasets import datasets
 from server.routes.files import files
 from server.routes.health import health
@@ -10,15 +11,18 @@ from server.routes.jobs import jobs
 from server.routes.metrics import metrics
 from server.routes.pilots import pilots
 from server.routes.queues import queues
+from server.routes.retry_rules import retry_rules
 from server.routes.sandboxes import sandboxes
+from server.routes.shares import shares
 from server.routes.storage import storage
 from server.routes.tasks import tasks
 from server.routes.whoami import whoami
+from server.routes.workers import workers
 from server.routing import Noun
 
 NOUNS = (
-    tasks, jobs, datasets, files, sandboxes, queues, pilots,
-    storage, whoami, audit, metrics, health,
+    tasks, jobs, datasets, files, sandboxes, queues, pilots, workers, shares, configuration,
+    retry_rules, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

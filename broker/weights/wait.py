@@ -15,6 +15,7 @@ from broker.view import View
 from broker.weights.network import measured_speed
 
 _LEAST_COST_SECONDS = 1.0
+_LONGEST_RUN_SECONDS = 1e8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def cost_seconds(found: Lane, n_before: int) -> float:
 def line(queue: Queue, view: View) -> Line:
     """The queue's line at the moment of the decision; its rate is above zero, always."""
     load = queue.load
-    mean_run = max(1.0, load.mean_run_seconds or view.thresholds.expected_run_seconds)
+    mean_run = load.mean_run_seconds or view.thresholds.expected_run_seconds
+    mean_run = min(max(1.0, mean_run), _LONGEST_RUN_SECONDS)
     n_slots = slots(load)
     jobs = max(0, load.n_waiting) + max(0, load.n_running)
     ended = min(jobs, n_slots) / mean_run * max(0.0, view.age_seconds)

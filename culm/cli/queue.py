@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from culm.cli.context import client_of, settings_of
+from culm.cli.administrators import for_administrators
+from culm.cli.context import client_of
+from culm.cli.pairs import pair
 from culm.cli.pilots import show_pilots
 from culm.cli.render import Json, print_fields, print_json, print_table, say
-from culm.core.errors import FieldFault, InvalidRequest, NotAllowed
 from culm.wire.views import QueueView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and set queues.")
@@ -50,8 +48,8 @@ def set_(
     as_json: Json = False,
 ) -> None:
     """Make a queue, or change its settings: culm queue set BIG core_count=8 (admin)."""
-    changed = dict(_pair(word) for word in settings or ())
-    with _for_administrators(ctx):
+    changed = dict(pair(word) for word in settings or ())
+    with for_administrators(ctx):
         queue = client_of(ctx).set_queue(name, site, changed)
     _print(queue, as_json=as_json)
 
@@ -85,32 +83,9 @@ def pilots(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _status(ctx: typer.Context, name: str, value: str) -> None:
-    with _for_administrators(ctx):
+    with for_administrators(ctx):
         queue = client_of(ctx).set_queue_status(name, value)
     say(f"queue {queue.name} is {queue.status}")
-
-
-@contextmanager
-def _for_administrators(ctx: typer.Context) -> Iterator[None]:
-    """Say how to be one, where it was refused to somebody who is none."""
-    try:
-        yield
-    except NotAllowed as error:
-        token = settings_of(ctx).data_dir / "tokens" / "admin.token"
-        hint = f"culm --token-file {token} {ctx.command_path.partition(' ')[2]} …"
-        raise NotAllowed(error.message, hint=error.hint or hint) from error
-
-
-def _pair(word: str) -> tuple[str, Any]:
-    """A name and its value: JSON where it is (8, 1.5, true), else the text itself."""
-    name, equals, text = word.partition("=")
-    if not name or not equals:
-        fault = FieldFault("NAME=VALUE", repr(word), "a setting looks like core_count=8")
-        raise InvalidRequest("not a setting", faults=[fault])
-    try:
-        return name, json.loads(text)
-    except ValueError:
-        return name, text
 
 
 def _print(queue: QueueView, *, as_json: bool) -> None:

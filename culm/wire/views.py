@@ -46,6 +46,8 @@ class TaskView:
     started_at: str | None = None
     ended_at: str | None = None
     priority: int = 1000
+    share: str = "default"
+    resource_type: str = ""
     parent_task_id: int | None = None
     n_files: int = 0
     n_files_finished: int = 0
@@ -249,12 +251,34 @@ class PilotList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersWanted:
+    """How many workers (pilots) of a resource type a queue should get next."""
+
+    queue: str
+    resource_type: str
+    n_workers: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersWantedList:
+    """What is wanted at all queues that the asker may serve."""
+
+    workers: tuple[WorkersWanted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
-    """A command to a task: kill, finish, retry, pause, resume; `soft` goes with finish."""
+    """A command to a task: kill, finish, retry, incexec, pause, resume, avalanche, reactivate.
+
+    `soft` goes with finish; `parameters`, fields of the task's specification with their new
+    values, with incexec.
+    """
 
     command: str
     soft: bool = False
     reason: str = field(default="", metadata={"longest": 500})
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
 
 from sqlalchemy import case, func, select
 from sqlmodel import Session
 
 from broker.presets import preset
 from broker.ranking import rank
+from broker.thresholds import Thresholds
 from broker.values import Demand, Load, Queue, Ranking
+from broker.view import View
 from culm.wire.task_spec import TaskSpec
 from tasks.queues import queue_settings
+from tasks.stages.rests import resting
 from tasks.statuses import JobStatus, PilotStatus
+from tasks.store.configuration import values
 from tasks.store.moves import database_time
-from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE, SITE
+from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, PREASSIGNMENT, QUEUE, SITE
 from tasks.tables import Decision, Task
 
 _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
@@ -22,12 +28,14 @@ _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RU
 
 def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, dict[str, int]]:
     """The queues that can take this task's jobs, and the ids of all queues by name."""
+    to_fill = None if spec.site else _queue_to_fill(session, task.id)
     demand = Demand(
         core_count=task.core_count, memory_mb=task.memory_mb, disk_mb=task.disk_mb,
-        walltime_seconds=task.walltime_seconds, site=spec.site,
+        walltime_seconds=task.walltime_seconds, site=spec.site or to_fill,
         excluded_sites=frozenset(spec.excluded_sites),
     )  # fmt: skip
     load, pilots = _load(session), _pilots(session)
+    tired = {place.queue_id: place.reason for place in resting(session) if not place.node}
     queues, ids = [], {}
     c = QUEUE.c
     for row in session.connection().execute(
@@ -39,13 +47,35 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
         n_slots, silent_seconds = pilots.get(row.id, (0, None))
         ids[row.name] = row.id
         queues.append(Queue(
-            name=row.name, site=row.site, status=row.status, core_count=settings.core_count,
+            name=row.name, site=row.site, status=_status(row, tired),
+            core_count=settings.core_count,
             max_memory_mb=settings.max_memory_mb, max_disk_mb=settings.max_disk_mb,
             max_walltime_seconds=settings.max_walltime_seconds,
             load=Load(n_activated=waiting, n_running=running, n_batch_jobs=n_slots,
                       last_pilot_seconds_ago=silent_seconds),
         ))  # fmt: skip
-    return rank(demand, queues, preset=preset("generic")), ids
+    view, generic = View(thresholds=values(session).of(Thresholds)), preset("generic")
+    ranking = rank(demand, queues, view, generic)
+    if to_fill is not None and not ranking.ranked:
+        # The queue has changed since: pre-assignment is help, not a bond.
+        ranking = rank(replace(demand, site=None), queues, view, generic)
+    return ranking, ids
+
+
+def _queue_to_fill(session: Session, task_id: int) -> str | None:
+    """The queue that a task is pre-assigned to; None if there is none."""
+    name: str | None = session.connection().execute(
+        select(QUEUE.c.name)
+        .join(PREASSIGNMENT, PREASSIGNMENT.c.queue_id == QUEUE.c.id)
+        .where(PREASSIGNMENT.c.task_id == task_id)
+    ).scalar()  # fmt: skip
+    return name
+
+
+def _status(row: Any, tired: Mapping[int, str]) -> str:
+    """A queue's status as brokerage sees it: one that rests takes no jobs, for a reason."""
+    reason = tired.get(row.id)
+    return str(row.status) if reason is None else f"at rest: {reason}"
 
 
 def _load(session: Session) -> dict[int, tuple[int, int]]:
@@ -84,7 +114,10 @@ def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
         task_id=task_id, cycle=0, ranking=[], rejections=[], at=database_time(session)
     )
     ranked = [{"queue": r.queue, "weight": r.weight} for r in ranking.ranked]
-    rejections = [asdict(r) for r in ranking.rejections]
+    rejections = [
+        {name: value for name, value in asdict(r).items() if value not in (None, "")}
+        for r in ranking.rejections
+    ]
     decision.cycle += 1
     decision.at = database_time(session)
     decision.ranking, decision.rejections = ranked, rejections

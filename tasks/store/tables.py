@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, text
+from sqlalchemy import Table, Text, cast, text
 from sqlmodel import SQLModel
 
 from tasks import tables
 from tasks.tables.job import FINAL as FINAL_JOB
+from tasks.tables.task import FINAL as FINAL_TASK
 
 
 def core(model: type[SQLModel]) -> Table:
@@ -21,6 +22,7 @@ FILE = core(tables.File)
 JOB = core(tables.Job)
 JOB_FILE = core(tables.JobFile)
 PILOT = core(tables.Pilot)
+WORKER_TARGET = core(tables.WorkerTarget)
 QUEUE = core(tables.Queue)
 SITE = core(tables.Site)
 ENDPOINT = core(tables.StorageEndpoint)
@@ -29,9 +31,23 @@ CATALOG_DATASET = core(tables.CatalogDataset)
 CATALOG_FILE = core(tables.CatalogFile)
 REPLICA = core(tables.Replica)
 LOCK = core(tables.Lock)
+GLOBAL_SHARE = core(tables.GlobalShare)
+SHARE_RULE = core(tables.ShareRule)
+RESOURCE_TYPE = core(tables.ResourceType)
+SHARE_STATISTICS = core(tables.ShareStatistics)
+DATASET_LOCALITY = core(tables.DatasetLocality)
+PREASSIGNMENT = core(tables.Preassignment)
+SCOUTING = core(tables.TaskScouting)
+RETRY_RULE = core(tables.RetryRule)
+REST = core(tables.Rest)
+METADATA = core(tables.JobMetadata)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
+TASK_ALIVE = text(f"task.status NOT IN {FINAL_TASK}")
 JOB_ALIVE = text(f"job.status NOT IN {FINAL_JOB}")
 JOB_WAITING = text("job.status = 'activated'")
 JOB_TO_SETTLE = text("job.status = 'holding'")
 JOB_LEASED = text("job.lease_expires_at IS NOT NULL")
+
+QUEUE_SETTINGS = cast(QUEUE.c.settings, Text)
+"""The settings as text, for `tasks.queues.settings_of_text`: nothing is parsed twice."""

@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from culm.core.errors import (
     Conflict,
     CulmError,
+    FieldFault,
+    InvalidRequest,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -50,12 +52,20 @@ class World:
     sandboxes: dict[str, bytes] = field(default_factory=dict)
     datasets: dict[str, dict[str, bytes]] = field(default_factory=dict)
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shares: dict[str, Any] = field(default_factory=lambda: {
+        "shares": [{"name": "default", "weight": 100}], "rules": []})  # fmt: skip
+    thresholds: dict[str, Any] = field(default_factory=lambda: {"NQUEUECAP": 100})
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     """What each further long poll of a task does to it."""
     spoil: list[str] = field(default_factory=list)
     """What goes wrong with the next requests: 503, cut, flip, hang up."""
+    refuses: list[tuple[str, str, str]] = field(default_factory=list)
+    """Faults (field, value, needed) that every submission has."""
+    ranges: bool = True
+    """Whether parts of files can be asked for."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Members that a newer server would add to a task."""
 
@@ -148,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"status": "ok"})
             return
         self.user()
-        handler: Callable[..., None] = getattr(self, f"on_{words[0]}")
+        handler: Callable[..., None] = getattr(self, f"on_{words[0].replace('-', '_')}")
         handler(*words[1:])
 
     def on_whoami(self) -> None:
@@ -179,6 +189,11 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"task_id": int(task_id), "at": NOW} | {
                 "ranking": ranking, "rejections": rejections,
             })  # fmt: skip
+        elif what == "resources":
+            self.value({"task_id": int(task_id), "scouting": "scouted", "n_jobs": 5, "resources": [
+                {"name": "memory", "unit": "MB", "asked": 2000, "used": 301.25, "next": 500},
+                {"name": "CPU efficiency", "unit": "", "used": 0.5},
+            ]})  # fmt: skip
         elif what == "parameters":
             self.value(self.world.specs[int(task_id)])
         else:
@@ -191,6 +206,9 @@ class Handler(BaseHTTPRequestHandler):
     def submit(self) -> None:
         key = self.headers["Idempotency-Key"]
         spec = decode(TaskSpec, json.loads(self.body)).check()
+        if self.world.refuses:
+            faults = [FieldFault(*fault) for fault in self.world.refuses]
+            raise InvalidRequest(f"task {spec.name} cannot be run as asked", faults=faults)
         known = key in self.world.keys
         task_id = self.world.keys.setdefault(key, 10_000_001 + len(self.world.keys))
         if not known:
@@ -273,7 +291,12 @@ class Handler(BaseHTTPRequestHandler):
             raise NotFound(f"{lfn}: no such file")
         shown = bytes([body[0] ^ 1]) + body[1:] if self.flip else body
         adler32 = self.world.file_view(name, lfn)["adler32"]
-        self.send(200, shown, "application/octet-stream", X_Adler32=adler32)
+        kind, etag = "application/octet-stream", f'"{adler32}"'
+        begin = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")
+        if int(begin) and self.world.ranges and self.headers["If-Range"] == etag:
+            self.send(206, shown[int(begin) :], kind, X_Adler32=adler32, ETag=etag)
+        else:
+            self.send(200, shown, kind, X_Adler32=adler32, ETag=etag)
 
     def on_queues(self, name: str = "", what: str = "") -> None:
         queues = self.world.queues
@@ -284,6 +307,60 @@ class Handler(BaseHTTPRequestHandler):
         elif name and name not in queues:
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
+
+    def on_shares(self, name: str = "") -> None:
+        nodes = self.world.shares["shares"]
+        if name and name not in [node["name"] for node in nodes]:
+            raise NotFound(f"share {name}: unknown")
+        if self.command == "PUT" and name:
+            next(n for n in nodes if n["name"] == name).update(json.loads(self.body))
+        elif self.command == "PUT":
+            self.world.shares.update(json.loads(self.body))
+            nodes = self.world.shares["shares"]
+        numbers = {"depth": 0, "target": 0.5, "due": 0.5, "used": 0.25, "used_hs06": 10.0,
+                   "queued_hs06": 0.0, "n_running": 1, "n_queued": 2}  # fmt: skip
+        self.value({"shares": [node | numbers for node in nodes], "counted_at": NOW})
+
+    def on_share_rules(self) -> None:
+        if self.command == "PUT":
+            self.world.shares["rules"] = json.loads(self.body)["rules"]
+        self.value({"rules": self.world.shares["rules"]})
+
+    def on_configuration(self, name: str = "") -> None:
+        held = self.world.thresholds
+        if name and name not in held:
+            raise NotFound(f"threshold {name}: unknown")
+        changes = []
+        if self.command == "PUT":
+            changes = [
+                {"at": NOW, "user": self.user(), "new_value": json.loads(self.body)["value"]}
+            ]
+            held[name] = int(json.loads(self.body)["value"])
+        elif self.command == "DELETE":
+            held[name] = 100
+        shown = [
+            {"name": n, "app": "jedi", "component": "jobthrottle", "value": v, "default": 100,
+             "type": "int", "unit": "jobs", "description": "a\x1b[2Jb"} for n, v in held.items()
+        ]  # fmt: skip
+        one = next((t for t in shown if t["name"] == name), None)
+        self.value({"threshold": one, "changes": changes} if name else {"thresholds": shown})
+
+    def on_workers(self) -> None:
+        wanted = {"queue": "Q", "resource_type": "MCORE", "n_workers": 3, "at": NOW}
+        self.value({"workers": [wanted]})
+
+    def on_retry_rules(self, rule_id: str = "") -> None:
+        rules = self.world.rules
+        if self.command == "POST":
+            rule_id = str(len(rules) + 1)
+        if self.command in ("POST", "PUT"):
+            rules[rule_id] = {"rule_id": int(rule_id)} | json.loads(self.body)
+        elif rule_id and rule_id not in rules:
+            raise NotFound(f"no retry rule {rule_id}")
+        found = rules[rule_id] if rule_id else {"rules": list(rules.values())}
+        if self.command == "DELETE":
+            del rules[rule_id]
+        self.value(found)
 
     def on_pilots(self) -> None:
         self.value({"pilots": []})

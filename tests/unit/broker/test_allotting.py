@@ -13,6 +13,7 @@ from broker.presets import GENERIC, PRESETS, Preset
 from broker.ranking import Broker, rank
 from broker.values import Demand, Lane, Queue, Ranked, Ranking
 from broker.view import View
+from broker.weights.wait import cost_seconds
 from tests.unit.broker.scene import a_queue
 from tests.unit.broker.worlds import demands, queues
 
@@ -71,6 +72,22 @@ def test_no_job_is_allotted_beyond_the_longest_wait(
         assert r.lane is not None
         if counts[r.queue]:
             assert (r.lane.backlog + counts[r.queue]) / r.lane.rate <= longest + 1e-6
+
+
+lanes = st.builds(Lane, st.integers(-5, 20), st.floats(0.001, 1), st.floats(0, 1000))
+
+
+@given(st.lists(lanes, min_size=2, max_size=5), st.integers(1, 30), st.data())
+def test_no_other_allotment_costs_less(some: list[Lane], n_jobs: int, data: st.DataObject) -> None:
+    def cost(counts: list[int]) -> float:
+        each = zip(some, counts, strict=True)
+        return sum(cost_seconds(lane, before) for lane, n in each for before in range(n))
+
+    ranked = tuple(Ranked(f"Q{i}", 1.0, lane) for i, lane in enumerate(some))
+    best = [count for _, count in allot(n_jobs, Ranking(ranked, ()))]
+    places = st.integers(0, len(some) - 1)
+    other = Counter(data.draw(st.lists(places, min_size=n_jobs, max_size=n_jobs)))
+    assert cost(best) <= cost([other[i] for i in range(len(some))]) + 1e-6
 
 
 def test_view_that_is_old_does_not_send_every_job_to_one_place() -> None:

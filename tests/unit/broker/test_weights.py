@@ -177,6 +177,8 @@ def test_network_weight_is_2_5_at_the_nucleus_and_1_without_one() -> None:
         ({"n_running": 2, "n_slots": 8, "mean_run_seconds": 400}, 0, -6, 0.02),
         ({"most_running": 36}, 0, -36, 0.01),
         ({}, 0, -1, 1 / 3600),
+        ({"mean_run_seconds": float("inf")}, 0, -1, 1e-8),
+        ({"mean_run_seconds": float("nan")}, 0, -1, 1.0),
         ({"n_running": -3, "n_activated": -3, "mean_run_seconds": 0}, 0, -1, 1 / 3600),
     ],
 )
