@@ -108,6 +108,12 @@ TABLE = (
         period_seconds=1800,
     ),
     Row(
+        name="fast_rebrokerage",
+        words="Where too many jobs of a share wait at one queue, they go back to brokerage.",
+        function="tasks.stages.fast_rebrokerage:fast_rebrokerage",
+        period_seconds=600,
+    ),
+    Row(
         name="pilot_streaming",
         words="It is worked out how many workers of each kind every queue should get next.",
         function="tasks.stages.pilot_streaming:pilot_streaming",

@@ -160,6 +160,8 @@ def why(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
 
 
 def _because(line: dict[str, object]) -> str:
+    if "rule" in line:
+        return f"{line['rule']}: {line.get('reason', '')}"
     return ", ".join(f"{name} {value}" for name, value in line.items() if name != "queue")
 
 

@@ -19,6 +19,7 @@ from culm.wire.views import (
     TaskList,
     TaskView,
 )
+from culm.wire.why import TaskWhy
 from server.bodies import JsonBody
 from server.dataset_names import check_may_write
 from server.identity.access import PERSON, actor_of, id_in_path, owner_or_admin
@@ -39,6 +40,7 @@ from tasks.views.history import decision, history
 from tasks.views.jobs import JobFilter, job_list
 from tasks.views.resources import task_resources
 from tasks.views.tasks import TaskFilter, task_list, task_owner, task_version, task_view
+from tasks.views.why import task_why
 
 tasks = Noun("tasks", "The unit of work for one scientific objective: input, command, output.")
 TASK_OWNER = owner_or_admin(
@@ -142,6 +144,13 @@ def show_task_resources(request: Request, task_id: TaskId) -> Response:
     """What it asked for, what its jobs used, and what it will ask for next."""
     with parts_of(request).books.read() as session:
         return reply(task_resources(session, task_id))
+
+
+@tasks.get("/v1/tasks/{task_id}/why", Terms(TASK_OWNER, answers=TaskWhy))
+def show_task_why(request: Request, task_id: TaskId) -> Response:
+    """What hinders it, whether waiting helps, and what else would."""
+    with parts_of(request).books.read() as session:
+        return reply(task_why(session, task_id))
 
 
 @tasks.get("/v1/tasks/{task_id}/decision", Terms(TASK_OWNER, answers=Decision))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import case, func, select
 from sqlmodel import Session
 
-from broker.presets import preset
+from broker.presets import Preset, preset
 from broker.ranking import rank
 from broker.thresholds import Thresholds
 from broker.values import Demand, Load, Queue, Ranking
@@ -26,12 +26,34 @@ from tasks.tables import Decision, Task
 _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What brokerage looks at for one task; `ids` are those of all queues by name."""
+
+    demand: Demand
+    queues: list[Queue]
+    ids: dict[str, int]
+    view: View
+    preset: Preset
+
+
 def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, dict[str, int]]:
     """The queues that can take this task's jobs, and the ids of all queues by name."""
+    scene = scene_of(session, task, spec)
     to_fill = None if spec.site else _queue_to_fill(session, task.id)
+    demand = scene.demand if to_fill is None else replace(scene.demand, site=to_fill)
+    ranking = rank(demand, scene.queues, scene.view, scene.preset)
+    if to_fill is not None and not ranking.ranked:
+        # The queue has changed since: pre-assignment is help, not a bond.
+        ranking = rank(scene.demand, scene.queues, scene.view, scene.preset)
+    return ranking, scene.ids
+
+
+def scene_of(session: Session, task: Task, spec: TaskSpec) -> Scene:
+    """The task's demand and all queues as they are now."""
     demand = Demand(
         core_count=task.core_count, memory_mb=task.memory_mb, disk_mb=task.disk_mb,
-        walltime_seconds=task.walltime_seconds, site=spec.site or to_fill,
+        walltime_seconds=task.walltime_seconds, site=spec.site,
         excluded_sites=frozenset(spec.excluded_sites),
     )  # fmt: skip
     load, pilots = _load(session), _pilots(session)
@@ -54,12 +76,8 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
             load=Load(n_activated=waiting, n_running=running, n_batch_jobs=n_slots,
                       last_pilot_seconds_ago=silent_seconds),
         ))  # fmt: skip
-    view, generic = View(thresholds=values(session).of(Thresholds)), preset("generic")
-    ranking = rank(demand, queues, view, generic)
-    if to_fill is not None and not ranking.ranked:
-        # The queue has changed since: pre-assignment is help, not a bond.
-        ranking = rank(replace(demand, site=None), queues, view, generic)
-    return ranking, ids
+    view = View(thresholds=values(session).of(Thresholds))
+    return Scene(demand=demand, queues=queues, ids=ids, view=view, preset=preset("generic"))
 
 
 def _queue_to_fill(session: Session, task_id: int) -> str | None:

@@ -16,7 +16,8 @@ from tasks.lifecycles import JobEvent
 from tasks.queues import queue_settings
 from tasks.stages.ending import roll_up
 from tasks.stages.service import answering_since
-from tasks.stages.settle import settle_failed, settle_unrun
+from tasks.stages.settle import settle_failed
+from tasks.stages.unstarted import send_back
 from tasks.statuses import JobStatus, QueueStatus
 from tasks.store.books import Books, wake
 from tasks.store.bulk import id_in
@@ -147,13 +148,7 @@ def _rebroker(session: Session, found: Found) -> int:
     n_moved = 0
     for task_id, jobs in found.items():
         for reason, ids in _by_reason(jobs):
-            code = int(ServerError.WAITED_TOO_LONG)
-            moved = move_jobs(
-                session, ids, JobEvent.CLOSED, Why(_ACTOR, reason),
-                server_error_code=code, server_error_diag=reason,
-            )  # fmt: skip
-            settle_unrun(session, session.get_one(Task, task_id), moved)
-            n_moved += len(moved)
+            n_moved += send_back(session, task_id, ids, Why(_ACTOR, reason))
         _end(session, task_id)
     return n_moved
 

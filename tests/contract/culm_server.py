@@ -183,6 +183,15 @@ class Handler(BaseHTTPRequestHandler):
             entry = HistoryEntry(at=NOW, event="X", from_status="a", to_status="b", actor="alice",
                                  reason="because \x1b[31mred")  # fmt: skip
             self.value(History(entries=(entry,)))
+        elif what == "why":
+            self.value({
+                "task_id": int(task_id), "status": "pending", "summary": "no queue takes it",
+                "verdict": "never", "brokerage": "none of the 2 queues can ever take it",
+                "changes": ["ask for at most 4000 MB: then queue A would take it"],
+                "rules": [{"rule": "memory", "n_queues": 2, "passes": False,
+                           "example": "A: it offers 4000 MB"}],
+                "jobs": [{"queue": "A", "status": "running", "n_jobs": 2}],
+            })  # fmt: skip
         elif what == "decision":
             ranking = [{"queue": "A", "weight": 2}]
             rejections = [{"queue": "B", "rule": "memory"}]
@@ -241,6 +250,9 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"task_id": job["task_id"], "code": 0, "message": "killed"})
         elif what == "history":
             self.value({"entries": []})
+        elif what == "why":
+            self.value({"job_id": int(job_id), "task_id": job["task_id"], "status": "activated",
+                        "queue": "A", "summary": "it waits for a pilot at A"})  # fmt: skip
         else:
             self.value(job)
 

@@ -196,6 +196,7 @@ READING: list[tuple[list[str], type]] = [
     (["task", "wait", "2", "--json"], list),
     (["task", "history", "1", "--json"], list),
     (["task", "why", "1", "--json"], dict),
+    (["why", "5", "--json"], dict),
     (["task", "logs", "1", "--json"], list),
     (["task", "parameters", "1", "--json"], dict),
     (["job", "list", "1", "--json"], list),
@@ -471,3 +472,13 @@ def test_retry_rules_are_added_changed_listed_and_removed(culm: Run, world: Worl
     assert "limit_retry(2)" in culm("retry-rule", "list").stdout
     assert "retry rule 1 is gone" in culm("retry-rule", "remove", "1").stderr
     assert world.rules == {}
+
+
+def test_why_tells_what_would_help_and_all_queues(culm: Run, world: World) -> None:
+    world.a_task(10_000_001)
+    done = culm("why", "10000001", "--all")
+    assert done.returncode == 0, done.stderr
+    for words in ("no queue takes it", "never:", "ask for at most 4000 MB", "memory", "2 running"):
+        assert words in done.stdout
+    missing = culm("why", "10000002")
+    assert (missing.returncode, "10000002" in missing.stderr) == (4, True)

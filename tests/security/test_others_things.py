@@ -9,7 +9,7 @@ import pytest
 from tests.builders import a_task, run_stages
 from tests.server_scene import Scene, an_archive, sha256, told
 
-READS = ["", "/history", "/decision", "/parameters", "/resources", "/jobs"]
+READS = ["", "/history", "/decision", "/why", "/parameters", "/resources", "/jobs"]
 COMMANDS = [
     "kill", "finish", "retry", "incexec", "pause", "resume", "avalanche", "reactivate",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from broker.shares import DEFAULT, Share
 from culm.core.errors import InvalidRequest, NotFound
 from tasks.queue_changes import set_queue
 from tasks.share_changes import set_rules, set_shares, set_weight
+from tasks.stages.fast_rebrokerage import fast_rebrokerage
 from tasks.stages.priorities import age_priorities
 from tasks.stages.share_counts import count_shares
 from tasks.stages.throttle import throttler
@@ -296,3 +297,30 @@ def test_node_at_rest_gets_no_jobs_and_others_do(books: Books) -> None:
     answer = get_work(books, bad)
     assert (answer.jobs, answer.sign_off) == ((), False)
     assert len(get_work(books, good).jobs) == 2
+
+
+def test_crowd_of_a_share_leaves_its_queue_for_others(books: Books) -> None:
+    task_id = a_task(books, n_jobs=12)
+    run_stages(books)
+    with books.write() as session:
+        set_queue(session, "OTHER", "OTHER", {})
+    count_shares(books)
+    assert fast_rebrokerage(books) == ""  # no threshold for this share yet
+    limit(books, FAST_REBRO_THRESHOLD_NQUEUE_default=10)
+    assert fast_rebrokerage(books) == "12 jobs back to brokerage from 1 crowds"
+    run_stages(books)
+    found = rows(books, "SELECT q.name, count(*) FROM job j JOIN queue q ON q.id = j.queue_id "
+                 "WHERE j.status = 'activated' GROUP BY q.name ORDER BY q.name")  # fmt: skip
+    assert found == [("LOCAL", 6), ("OTHER", 6)]
+    why = "SELECT DISTINCT server_error_diag FROM job WHERE status = 'closed'"
+    assert "12 of the 12 queued jobs of share default wait at queue LOCAL" in value(books, why)
+    run_to_the_end(books)
+    assert status(books, task_id) in ("running", "done")
+
+
+def test_crowd_with_nowhere_else_to_go_stays(books: Books) -> None:
+    a_task(books, n_jobs=12)
+    run_stages(books)
+    count_shares(books)
+    limit(books, FAST_REBRO_THRESHOLD_NQUEUE_default=10)
+    assert fast_rebrokerage(books) == ""
