@@ -1,4 +1,4 @@
-"""What the simulator is given: worlds, workloads, logs, the past, changes; and what it refuses."""
+"""What the simulator is given: worlds, workloads, logs, changes; and what it refuses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from broker.simulation.changes import changed
-from broker.simulation.history import PastJob, workload_of_past
 from broker.simulation.policies import POLICIES, chosen
 from broker.simulation.swf import read_swf
 from broker.simulation.workload import workload_of
@@ -119,38 +118,6 @@ def test_line_that_is_not_of_the_format_is_named(line: str, needed: str) -> None
     with pytest.raises(InvalidRequest) as error:
         read_swf(["; a log", line], a_world())
     assert faults(error) == {"line 2": needed}
-
-
-def a_past_job(**changes: Any) -> PastJob:
-    fields = {"task": "t", "user": "u", "share": "default", "created_seconds": 1000.0,
-              "started_seconds": 1100.0, "ended_seconds": 1200.0}  # fmt: skip
-    return PastJob(**(fields | changes))
-
-
-def test_past_becomes_tasks_with_the_work_that_was_done() -> None:
-    rows = [a_past_job(core_speed=2.0), a_past_job(), a_past_job(created_seconds=1050.0)]
-    first, second = workload_of_past(rows, a_world()).tasks
-    assert (first.submitted_seconds, first.work_seconds) == (0, (200, 100))
-    assert (second.submitted_seconds, second.work_seconds) == (50, (100,))
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"started_seconds": 900.0}, "started_seconds"),
-        ({"ended_seconds": 1050.0}, "ended_seconds"),
-        ({"core_speed": 0.0}, "core_speed"),
-    ],
-)
-def test_past_that_makes_no_sense_is_refused(changes: dict[str, float], field: str) -> None:
-    with pytest.raises(InvalidRequest) as error:
-        workload_of_past([a_past_job(**changes)], a_world())
-    assert list(faults(error)) == [f"rows[0] of t.{field}"]
-
-
-def test_empty_past_is_no_workload() -> None:
-    with pytest.raises(InvalidRequest, match="does not fit"):
-        workload_of_past([], a_world())
 
 
 def test_changes_are_made_in_order() -> None:
