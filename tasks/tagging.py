@@ -41,7 +41,12 @@ def tags_of(session: Session, spec: TaskSpec, user: str) -> Tags:
     attributes = attributes_of(spec, user)
     return Tags(
         share_name=tag(share_rules(session), attributes),
-        resource_type=resource_type_of(resource_types(session), spec.core_count, spec.memory_mb),
+        resource_type=resource_type(session, spec.core_count, spec.memory_mb),
         activity=attributes.activity,
         working_group=attributes.working_group,
     )
+
+
+def resource_type(session: Session, core_count: int, memory_mb: int) -> str:
+    """The type that jobs of these needs are counted by."""
+    return resource_type_of(resource_types(session), core_count, memory_mb)

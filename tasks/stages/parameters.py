@@ -19,13 +19,16 @@ from tasks.stages.scouts import forget_scouts
 from tasks.stages.submit import faults_of
 from tasks.store.tables import TASK, core
 from tasks.tables import Task, TaskParameters
+from tasks.tagging import resource_type
 
 _PARAMETERS = core(TaskParameters)
 KEPT = frozenset({
     "name", "outputs", "parent_task_id", "n_jobs", "n_events", "n_events_per_job",
     "n_events_per_file", "events_across_files",
+    "vo", "activity", "working_group", "processing_type", "campaign",
 })  # fmt: skip
-"""Names of what is written already, and what input was cut by already."""
+"""Names of what is written already, what input was cut by already, and whose share it counts for:
+who may say that was asked when it was submitted."""
 _COLUMNS = (
     "priority", "core_count", "memory_mb", "disk_mb", "walltime_seconds", "max_attempts",
 )  # fmt: skip
@@ -55,7 +58,8 @@ def change_parameters(session: Session, task_id: int, changes: Mapping[str, Any]
     run(update(_PARAMETERS).where(_PARAMETERS.c.task_id == task_id)
         .values(document=document, digest=digest))  # fmt: skip
     run(update(TASK).where(TASK.c.id == task_id)
-        .values(**{name: getattr(spec, name) for name in _COLUMNS}))  # fmt: skip
+        .values(resource_type=resource_type(session, spec.core_count, spec.memory_mb),
+                **{name: getattr(spec, name) for name in _COLUMNS}))  # fmt: skip
     forget_scouts(session, task_id, only_unfinished=False)
 
 

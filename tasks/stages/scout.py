@@ -25,6 +25,7 @@ from tasks.store.moves import Why, database_time, move_tasks
 from tasks.store.tables import DATASET, FILE, JOB, JOB_ALIVE, JOB_FILE, SCOUTING, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Task, TaskScouting
+from tasks.tagging import resource_type
 from tasks.thresholds import Scouting
 
 
@@ -92,7 +93,8 @@ def _adjust(act: Act, task: Task, state: TaskScouting, asked: Asked, lesson: Les
     if new_memory != task.memory_mb:
         act.session.connection().execute(
             update(TASK).where(TASK.c.id == task.id)
-            .values(memory_mb=new_memory, version=TASK.c.version + 1)
+            .values(memory_mb=new_memory, version=TASK.c.version + 1,
+                    resource_type=resource_type(act.session, task.core_count, new_memory))
         )  # fmt: skip
     told = [f"memory {memory_mb(asked)} -> {new_memory} MB"]
     if now.cpu_time is not None and now.cpu_time != asked.cpu_time:

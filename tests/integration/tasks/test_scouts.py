@@ -210,6 +210,9 @@ def test_incexec_changes_parameters_and_looks_at_the_input_again(books: Books) -
     jobs = get_work(books, pilot).jobs
     assert [(j.command, j.memory_mb) for j in jobs] == [
         ("wc f000001.dat", 4000), ("wc f000000.dat", 4000)]  # fmt: skip
+    assert value(books, "SELECT DISTINCT resource_type FROM job WHERE memory_mb = 4000") == (
+        "SCORE_HIMEM"
+    )
     report(books, pilot, *map(a_report, jobs))
     run_stages(books)
     assert (status(books, task_id), value(books, "SELECT max_attempts FROM task")) == ("done", 5)
@@ -222,6 +225,11 @@ def test_incexec_changes_parameters_and_looks_at_the_input_again(books: Books) -
         ({"memory_mb": 0}, "memory_mb", "must be from 1"),
         ({"outputs": ["x"]}, "outputs", "cannot be changed any more"),
         ({"inputs": []}, "inputs", "may be added, not taken away"),
+        ({"activity": "managed"}, "activity", "cannot be changed any more"),
+        ({"working_group": "higgs"}, "working_group", "cannot be changed any more"),
+        ({"vo": "atlas"}, "vo", "cannot be changed any more"),
+        ({"processing_type": "reco"}, "processing_type", "cannot be changed any more"),
+        ({"campaign": "c1"}, "campaign", "cannot be changed any more"),
         ({"site": "NOWHERE"}, "site", "unknown"),
     ],
 )
