@@ -101,8 +101,6 @@ def next_jobs(session: Session, queue_id: int, room: Room, wanted: int, power: f
     waiting: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for job_id, share, core_count in heads:
         waiting[share].append((job_id, core_count * power))
-    if len(waiting) < 2:
-        return [job_id for line in waiting.values() for job_id, _ in line]
     with _lock:
         served = serve(standing.due, standing.has(), waiting, wanted)
         chosen = set(served)

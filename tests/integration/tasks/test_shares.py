@@ -324,3 +324,19 @@ def test_crowd_with_nowhere_else_to_go_stays(books: Books) -> None:
     count_shares(books)
     limit(books, FAST_REBRO_THRESHOLD_NQUEUE_default=10)
     assert fast_rebrokerage(books) == ""
+
+
+def test_what_one_share_got_alone_counts_when_another_comes(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.stages.serving.KEPT_SECONDS", 0.0)
+    a_grid(books)
+    first = a_task(books, n_jobs=20)
+    run_stages(books)
+    count_shares(books)
+    pilot = a_pilot(books)
+    assert {job.task_id for job in get_work(books, pilot, n_jobs=10).jobs} == {first}
+    a_task(books, n_jobs=20, activity="managed")
+    run_stages(books)
+    taken = [job.task_id for job in get_work(books, pilot, n_jobs=10).jobs]
+    assert first not in taken  # it has had more than its 30 % of these twenty
