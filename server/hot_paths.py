@@ -10,7 +10,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from server.problems import DATABASE_FAILURES, problem_reply, translated
+from server.problems import reply_to
 from server.routing import DirectRoute, Noun
 
 
@@ -35,12 +35,12 @@ class HotPaths:
             await self._app(scope, receive, send)
             return
         scope["route"], handler = way
+        request = Request(scope, receive, send)
         try:
-            response = await handler(Request(scope, receive, send))
+            response = await handler(request)
         except Exception as error:
-            said = translated(error)
+            said = await reply_to(request, error)
             if said is None:
                 raise
-            status = 503 if isinstance(error, DATABASE_FAILURES) else None
-            response = problem_reply(said, status)
+            response = said
         await response(scope, receive, send)

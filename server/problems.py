@@ -73,6 +73,13 @@ def translated(error: Exception) -> CulmError | None:
     return None
 
 
+async def reply_to(request: Request, error: Exception) -> Response | None:
+    """The answer that says an error which a handler raised, logged; None for a bug."""
+    if isinstance(error, CulmError):
+        return await _on_culm_error(request, error)
+    return await _on_database(request, error) if isinstance(error, DATABASE_FAILURES) else None
+
+
 def install(app: FastAPI) -> None:
     """Make the app answer every error with a problem document."""
     app.add_exception_handler(CulmError, _on_culm_error)
