@@ -11,6 +11,7 @@ from culm.cli import render
 from culm.cli.context import client_of
 from culm.cli.ids import TaskId, TaskIds, task_id, task_ids
 from culm.cli.render import Json, print_fields, print_json, print_table, say, when
+from culm.cli.why import print_decision
 from culm.client import Client
 from culm.core.units import parse_duration
 from culm.wire.codec import encode
@@ -145,24 +146,12 @@ def why(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
     """Show why a task's jobs go where they go, or why they go nowhere."""
     client = client_of(ctx)
     number = task_id(client, id_)
-    found = client.decision(number)
     if as_json:
-        print_json(found)
+        print_json(client.decision(number))
         return
     task = client.task(number)
     say(f"task {number} {task.status}" + f": {task.reason}" * bool(task.reason))
-    rows = [("taken", rank, line) for rank, line in enumerate(found.ranking, 1)]
-    rows += [("rejected", 0, line) for line in found.rejections]
-    print_table(
-        ("", "rank", "queue", "because"),
-        ((kind, rank or "", line.get("queue", ""), _because(line)) for kind, rank, line in rows),
-    )
-
-
-def _because(line: dict[str, object]) -> str:
-    if "rule" in line:
-        return f"{line['rule']}: {line.get('reason', '')}"
-    return ", ".join(f"{name} {value}" for name, value in line.items() if name != "queue")
+    print_decision(client, number)
 
 
 @app.command()

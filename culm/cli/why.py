@@ -38,7 +38,7 @@ def why(ctx: typer.Context, id_: TaskId, all_: All = False, as_json: Json = Fals
                         ((r.rule, r.n_queues, "yes" if r.passes else "no", r.example)
                          for r in found.rules))  # fmt: skip
         if all_:
-            _print_decision(client, number)
+            print_decision(client, number)
 
 
 def _found(client: Client, number: int) -> TaskWhy | JobWhy:
@@ -70,7 +70,8 @@ def _fields(found: TaskWhy | JobWhy) -> Iterator[tuple[str, object]]:
         yield "jobs", f"{at.n_jobs} {at.status} at {at.queue}"
 
 
-def _print_decision(client: Client, number: int) -> None:
+def print_decision(client: Client, number: int) -> None:
+    """Print the latest brokerage of a task: queues by rank, then those rejected and why."""
     try:
         found = client.decision(number)
     except NotFound as error:
