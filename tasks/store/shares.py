@@ -62,7 +62,7 @@ class ShareUse:
 _c = SHARE_STATISTICS.c
 _USE = select(
     _c.share_name, func.sum(_c.used_hs06), func.sum(_c.queued_hs06), func.sum(_c.n_running),
-    func.sum(_c.n_queued), func.max(_c.at, type_=_c.at.type),
+    func.sum(_c.n_queued), func.min(_c.at, type_=_c.at.type),
 ).group_by(_c.share_name)  # fmt: skip
 
 
@@ -74,5 +74,6 @@ def share_use(session: Session) -> ShareUse:
         queued_hs06={row[0]: float(row[2]) for row in rows},
         n_running={row[0]: float(row[3]) for row in rows},
         n_queued={row[0]: float(row[4]) for row in rows},
-        counted_at=max((row[5] for row in rows), default=None),
+        # Jobs made since are added to the count, some in rows of their own: those are younger.
+        counted_at=min((row[5] for row in rows), default=None),
     )
