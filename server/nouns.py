@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from server.routes.audit import audit
+from server.routes.configuration import configuration
 from server.routes.datasets import datasets
 from server.routes.files import files
 from server.routes.health import health
@@ -11,6 +12,7 @@ from server.routes.metrics import metrics
 from server.routes.pilots import pilots
 from server.routes.queues import queues
 from server.routes.sandboxes import sandboxes
+from server.routes.shares import shares
 from server.routes.storage import storage
 from server.routes.tasks import tasks
 from server.routes.whoami import whoami
@@ -18,7 +20,7 @@ from server.routing import Noun
 
 NOUNS = (
     tasks, jobs, datasets, files, sandboxes, queues, pilots,
-    storage, whoami, audit, metrics, health,
+    shares, configuration, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

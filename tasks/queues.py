@@ -19,14 +19,15 @@ def _limit(maximum: float) -> Any:
 class QueueSettings:
     """What a queue offers and how its pilots are watched. A limit that is None does not hold.
 
-    `heartbeat_seconds` is how often a pilot reports a running job; a job is lost when nothing
-    was heard of it for `lease_seconds`.
+    `core_power` is the HS06 of one core. `heartbeat_seconds` is how often a pilot reports a
+    running job; a job is lost when nothing was heard of it for `lease_seconds`.
     """
 
     core_count: int | None = _limit(4096)
     max_memory_mb: int | None = _limit(16_000_000)
     max_disk_mb: int | None = _limit(1_000_000_000)
     max_walltime_seconds: int | None = _limit(31_536_000)
+    core_power: float = field(default=10.0, metadata={"minimum": 0.001, "maximum": 10_000})
     heartbeat_seconds: float = field(default=30.0, metadata={"minimum": 0.05, "maximum": 3600})
     lease_seconds: float = field(default=300.0, metadata={"minimum": 0.2, "maximum": 86_400})
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from culm.core import errors, settings
 from culm.wire import error_codes
-from tasks import lifecycles
+from tasks import configuration, lifecycles
 from tools import brokerage_page, commands_page
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -136,6 +136,30 @@ _DERIVED = {
 }
 
 
+def _configuration() -> str:
+    rows = ["# Configuration table", "", _CONFIGURATION_INTRO, ""]
+    groups = {(d.app, d.component): "" for d in configuration.definitions()}
+    for app, component in groups:
+        rows += [f"## {app}.{component}", ""]
+        rows += _header("name", "type", "default", "unit", "what it is")
+        for each in configuration.definitions():
+            if (each.app, each.component) == (app, component):
+                default = "none" if each.default is None else f"`{each.default}`"
+                rows.append(f"| `{each.key}` | {each.type} | {default} | {each.unit} "
+                            f"| {each.description} |")  # fmt: skip
+        rows.append("")
+    return "\n".join(rows)
+
+
+_CONFIGURATION_INTRO = """\
+Thresholds that an administrator changes while everything runs: `culm set NAME VALUE`,
+`culm set NAME` (what holds, and who changed it when), `culm set NAME --reset`, `culm set --list`.
+A change holds everywhere within seconds. A name that ends in `<…>` has a value for each word in
+that place; the value under the bare name is for those that have none. `--vo` sets one for a
+single organisation. Settings of an installation (ports, directories) are [another
+thing](settings.md)."""
+
+
 def _field_words(module: object) -> dict[str, str]:
     """The docstring below each field of a module's `Settings` class."""
     tree = ast.parse(inspect.getsource(module))  # type: ignore[arg-type]
@@ -158,6 +182,7 @@ _PAGES: dict[str, Callable[[], str]] = {
     "job-errors.md": _pilot_errors,
     "statuses.md": _statuses,
     "settings.md": _settings,
+    "configuration.md": _configuration,
     "commands.md": commands_page.text,
     "brokerage.md": brokerage_page.text,
 }

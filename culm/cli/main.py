@@ -22,6 +22,8 @@ ENTRIES = {
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),
     "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),
     "queue": Entry("List queues and set them.", "culm.cli.queue:app"),
+    "share": Entry("Show and set global shares.", "culm.cli.share:app"),
+    "set": Entry("See and change thresholds at run time.", "culm.cli.thresholds:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
     "whoami": Entry("Say who your token says that you are.", "culm.cli.whoami:app"),
     "config": Entry("Show the settings and where they come from.", "culm.cli.config:app"),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
-from culm.cli.context import client_of, settings_of
+from culm.cli.administrators import for_administrators
+from culm.cli.context import client_of
 from culm.cli.pilots import show_pilots
 from culm.cli.render import Json, print_fields, print_json, print_table, say
-from culm.core.errors import FieldFault, InvalidRequest, NotAllowed
+from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.views import QueueView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and set queues.")
@@ -51,7 +50,7 @@ def set_(
 ) -> None:
     """Make a queue, or change its settings: culm queue set BIG core_count=8 (admin)."""
     changed = dict(_pair(word) for word in settings or ())
-    with _for_administrators(ctx):
+    with for_administrators(ctx):
         queue = client_of(ctx).set_queue(name, site, changed)
     _print(queue, as_json=as_json)
 
@@ -85,20 +84,9 @@ def pilots(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _status(ctx: typer.Context, name: str, value: str) -> None:
-    with _for_administrators(ctx):
+    with for_administrators(ctx):
         queue = client_of(ctx).set_queue_status(name, value)
     say(f"queue {queue.name} is {queue.status}")
-
-
-@contextmanager
-def _for_administrators(ctx: typer.Context) -> Iterator[None]:
-    """Say how to be one, where it was refused to somebody who is none."""
-    try:
-        yield
-    except NotAllowed as error:
-        token = settings_of(ctx).data_dir / "tokens" / "admin.token"
-        hint = f"culm --token-file {token} {ctx.command_path.partition(' ')[2]} …"
-        raise NotAllowed(error.message, hint=error.hint or hint) from error
 
 
 def _pair(word: str) -> tuple[str, Any]:

@@ -75,6 +75,8 @@ def _fields(task: TaskView) -> list[tuple[str, object]]:
         ("input files", files if task.n_files else ""),
         ("jobs", counts),
         ("priority", task.priority),
+        ("share", task.share),
+        ("resource type", task.resource_type),
         ("parent", task.parent_task_id),
         ("input", ", ".join(task.input_datasets)),
         ("output", ", ".join(task.output_datasets)),

@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
 from culm.client.queues import QueueCalls
 from culm.client.service import ServiceCalls
+from culm.client.shares import ShareCalls
 from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
@@ -17,7 +19,16 @@ from culm.client.transport import Transport
 from culm.core.settings import Settings, load_settings
 
 
-class Client(TaskCalls, SubmissionCalls, JobCalls, DatasetCalls, QueueCalls, ServiceCalls):
+class Client(
+    TaskCalls,
+    SubmissionCalls,
+    JobCalls,
+    DatasetCalls,
+    QueueCalls,
+    ShareCalls,
+    ConfigurationCalls,
+    ServiceCalls,
+):
     """Speaks to a Culm server as one user; may be shared by threads.
 
     Server and token come from the settings where they are not given. As a context manager it

@@ -23,6 +23,7 @@ GROUPS = {
     "output": "Output",
     "split": "How to split",
     "place": "Where and with what",
+    "share": "Whose share of the computing power (production role)",
     "files": "Files that are sent along",
 }
 
@@ -139,6 +140,23 @@ class Prun:
         default="1d",
         metadata=option("place", "--walltime", "Time a job needs at most: 3600, 2h, 1d."),
     )
+    vo: str | None = field(
+        default=None, metadata=option("share", "--vo", "The organisation that the task is for.")
+    )
+    working_group: str | None = field(
+        default=None,
+        metadata=option("share", "--workingGroup", "The working group that the task is for."),
+    )
+    activity: str | None = field(
+        default=None,
+        metadata=option("share", "--prodSourceLabel", "What the task is: user, managed, …"),
+    )
+    processing_type: str | None = field(
+        default=None, metadata=option("share", "--processingType", "The kind of processing.")
+    )
+    campaign: str | None = field(
+        default=None, metadata=option("share", "--campaign", "The campaign it belongs to.")
+    )
     work_dir: str = field(
         default=".", metadata=option("files", "--workDir", "The directory that is sent along.")
     )
@@ -225,7 +243,14 @@ def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskS
         priority=options.priority,
         parent_task_id=options.parent_task_id,
         force_staged=options.force_staged,
-        **sizes,
+        vo=options.vo,
+        working_group=options.working_group,
+        activity=options.activity,
+        processing_type=options.processing_type,
+        campaign=options.campaign,
+        memory_mb=sizes["memory_mb"],
+        disk_mb=sizes["disk_mb"],
+        walltime_seconds=sizes["walltime_seconds"],
     )
     return _checked(spec)
 

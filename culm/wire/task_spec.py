@@ -12,6 +12,8 @@ from culm.wire.placeholders import placeholders, streams_used
 
 MAX_JOBS = 10_000_000
 MAX_FILES_PER_JOB = 100_000
+USER_ACTIVITY = "user"
+"""The activity (PanDA: prodSourceLabel) of what people run for themselves."""
 
 
 def _rule(minimum: float | None = None, maximum: float | None = None, **rules: Any) -> Any:
@@ -47,7 +49,9 @@ class TaskSpec:
     """A task as submitted: a command for each job, its input, its output, how to split it.
 
     Sizes are megabytes, times seconds. `inputs[0]` is the primary stream: each of its files is
-    processed exactly once; without inputs the task has `n_jobs` jobs (default 1).
+    processed exactly once; without inputs the task has `n_jobs` jobs (default 1). `vo`,
+    `activity` (default: user), `working_group`, `processing_type` and `campaign` say which
+    global share it belongs to.
     """
 
     name: str = field(
@@ -83,6 +87,13 @@ class TaskSpec:
     max_attempts: int = field(default=3, metadata={"minimum": 1, "maximum": 50})
     priority: int = field(default=1000, metadata={"minimum": 900, "maximum": 1100})
     parent_task_id: int | None = _rule(1, 2**62)
+    vo: str | None = _rule(pattern=names.USER, rule="an organisation's name")
+    activity: str | None = _rule(
+        pattern=names.USER, rule="what the task is for: user, managed, …", longest=32
+    )
+    working_group: str | None = _rule(pattern=names.USER, rule="a working group's name")
+    processing_type: str | None = _rule(pattern=names.USER, rule="a kind of processing")
+    campaign: str | None = _rule(pattern=names.USER, rule="a campaign's name")
     force_staged: bool = False
 
     def check(self) -> TaskSpec:

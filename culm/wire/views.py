@@ -46,6 +46,8 @@ class TaskView:
     started_at: str | None = None
     ended_at: str | None = None
     priority: int = 1000
+    share: str = "default"
+    resource_type: str = ""
     parent_task_id: int | None = None
     n_files: int = 0
     n_files_finished: int = 0

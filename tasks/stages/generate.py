@@ -1,11 +1,17 @@
-"""Generate jobs: rank queues, split ready files, write jobs in bulk; files become picked."""
+"""Generate jobs: rank queues, split ready files, write jobs in bulk; files become picked.
+
+Tasks are in partitions, by share and resource type. Those of one partition are generated one at
+a time, the highest priority first; partitions go on beside each other, and one that has enough
+queued is throttled (panda-docs 14.3).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlmodel import Session
 
 from broker.values import Ranking
 from culm.wire.task_spec import TaskSpec
@@ -15,12 +21,15 @@ from tasks.splitting import Chunk, InputFile, SplitRule, split
 from tasks.stages.drafts import Numbers, Predecessor, draft
 from tasks.stages.ending import is_all_processed
 from tasks.stages.rank_queues import keep_decision, rank_queues
-from tasks.stages.select import datasets_of, in_status, tasks_where
+from tasks.stages.select import datasets_of, in_status
+from tasks.stages.share_counts import note_generated
 from tasks.stages.stage import Act, Outcome, Stage
+from tasks.stages.throttle import why_throttled
 from tasks.stages.write_jobs import write_jobs
 from tasks.statuses import FileStatus, TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import id_in
+from tasks.store.locks import one_at_a_time
 from tasks.store.moves import Why, move_tasks
 from tasks.store.tables import DATASET, FILE, JOB, TASK
 from tasks.store.topics import Topic
@@ -39,11 +48,16 @@ WAIT_SECONDS = 60.0
 
 def _act(act: Act) -> Outcome:
     task = act.session.get_one(Task, act.task_id)
+    one_at_a_time(act.session, f"generate/{task.share_name}/{task.resource_type}")
     spec = spec_of(act.session, act.task_id)
     datasets = datasets_of(act.session, act.task_id)
     chunks = _chunks(act, task, spec, datasets)
     if not chunks:
         return _nothing_to_do(act, task)
+    throttled = why_throttled(act.session, (task.share_name, task.resource_type))
+    if throttled:
+        move_tasks(act.session, [task.id], TaskEvent.THROTTLED, Why(act.actor, throttled))
+        return Outcome(task.id, throttled)
     ranking, queue_ids = rank_queues(act.session, task, spec)
     keep_decision(act.session, task.id, ranking)
     if not ranking.ranked:
@@ -63,6 +77,7 @@ def _act(act: Act) -> Outcome:
         move_tasks(act.session, [task.id], TaskEvent.JOBS_GENERATED, Why(act.actor))
     wake(act.session, Topic.JOB_ACTIVATED, Topic.TASK_CHANGED)
     where = Counter(d.queue_id for d in drafts)
+    note_generated(act.session, task, where)
     names = {queue_id: name for name, queue_id in queue_ids.items()}
     shown = ", ".join(f"{count} at {names[queue_id]}" for queue_id, count in where.items())
     return Outcome(task.id, f"{len(drafts)} jobs: {shown}", n_done=len(drafts), again=True)
@@ -165,9 +180,23 @@ def _due() -> ColumnElement[bool]:
     )
 
 
+def _candidates(
+    session: Session, limit: int, task_ids: Sequence[int] | None
+) -> list[tuple[int, str]]:
+    """Tasks that are due: the first of each partition, then the second of each, …"""
+    partition = (TASK.c.share_name, TASK.c.resource_type)
+    by_priority = (TASK.c.priority.desc(), TASK.c.id)
+    turn = func.row_number().over(partition_by=partition, order_by=by_priority)
+    statement = select(TASK.c.id, TASK.c.name).where(_due())
+    if task_ids is not None:
+        statement = statement.where(id_in(TASK.c.id, task_ids, session))
+    rows = session.connection().execute(statement.order_by(turn, *by_priority).limit(limit))
+    return [(row.id, row.name) for row in rows]
+
+
 STAGE = Stage(
     name="generate",
     topics=(Topic.TASK_READY,),
-    candidates=tasks_where(_due()),
+    candidates=_candidates,
     act=_act,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -29,6 +30,7 @@ from tasks.store.tables import QUEUE, SITE, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Sandbox as SandboxRow
 from tasks.tables import StatusHistory, Task, TaskParameters, User
+from tasks.tagging import tags_of
 
 
 def submit(books: Books, spec: TaskSpec, user: str, key: str) -> TaskAccepted:
@@ -93,6 +95,7 @@ def _store(session: Session, task_id: int, spec: TaskSpec, user: str, key: str) 
         parent_task_id=spec.parent_task_id, core_count=spec.core_count, memory_mb=spec.memory_mb,
         disk_mb=spec.disk_mb, walltime_seconds=spec.walltime_seconds,
         max_attempts=spec.max_attempts, created_at=now, modified_at=now,
+        **asdict(tags_of(session, spec, user)),
     ))  # fmt: skip
     session.flush()
     insert_rows(

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, update
 from tasks.lifecycles import FileEvent
 from tasks.output_names import OutputPlan, lfn
 from tasks.stages.drafts import Draft, secondary_slice
+from tasks.stages.priorities import priorities_of
 from tasks.stages.stage import Act
 from tasks.statuses import DatasetKind, FileStatus, JobStatus
 from tasks.store.bulk import id_in, insert_rows
@@ -19,7 +20,7 @@ from tasks.store.tables import DATASET, FILE
 from tasks.tables import Dataset, File, Job, JobFile, Task
 
 _AS_THE_TASK = (
-    "share_name", "priority", "core_count", "memory_mb", "disk_mb", "walltime_seconds",
+    "share_name", "resource_type", "core_count", "memory_mb", "disk_mb", "walltime_seconds",
 )  # fmt: skip
 _PICK = (
     update(FILE)
@@ -31,13 +32,14 @@ _PICK = (
 def write_jobs(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence[Dataset]) -> None:
     """Insert the jobs of these drafts, activated, and everything that hangs on them."""
     job_ids = take_ids(act.session, "job", len(drafts))
+    priorities = priorities_of(act.session, task, len(drafts))
     insert_rows(
         act.session, Job,
         ("id", "attempt_nr", "retry_of", "queue_id", "serial_nr", "sequence_nr", "first_event",
-         "max_events", "skip_events"),
+         "max_events", "skip_events", "priority"),
         [(job_id, d.attempt_nr, d.chunk.retry_of, d.queue_id, d.serial_nr, d.sequence_nr,
-          d.first_event, d.max_events, d.skip_events)
-         for job_id, d in zip(job_ids, drafts, strict=True)],
+          d.first_event, d.max_events, d.skip_events, priority)
+         for job_id, d, priority in zip(job_ids, drafts, priorities, strict=True)],
         now=database_time(act.session),
         same={"task_id": task.id, "status": str(JobStatus.ACTIVATED)}
         | {name: getattr(task, name) for name in _AS_THE_TASK},

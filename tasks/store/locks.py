@@ -115,4 +115,11 @@ def one_at_a_time(session: Session, name: str) -> None:
         session.connection().execute(_ALONE, {"name": name})
 
 
+def not_beside(session: Session, name: str) -> None:
+    """Go on beside others of this kind, but not beside one that is alone under this name."""
+    if session.get_bind().dialect.name != "sqlite":
+        session.connection().execute(_SHARED, {"name": name})
+
+
+_SHARED = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:name, 0))")
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")

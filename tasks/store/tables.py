@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 
 from tasks import tables
 from tasks.tables.job import FINAL as FINAL_JOB
+from tasks.tables.task import FINAL as FINAL_TASK
 
 
 def core(model: type[SQLModel]) -> Table:
@@ -29,8 +30,15 @@ CATALOG_DATASET = core(tables.CatalogDataset)
 CATALOG_FILE = core(tables.CatalogFile)
 REPLICA = core(tables.Replica)
 LOCK = core(tables.Lock)
+GLOBAL_SHARE = core(tables.GlobalShare)
+SHARE_RULE = core(tables.ShareRule)
+RESOURCE_TYPE = core(tables.ResourceType)
+SHARE_STATISTICS = core(tables.ShareStatistics)
+DATASET_LOCALITY = core(tables.DatasetLocality)
+PREASSIGNMENT = core(tables.Preassignment)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
+TASK_ALIVE = text(f"task.status NOT IN {FINAL_TASK}")
 JOB_ALIVE = text(f"job.status NOT IN {FINAL_JOB}")
 JOB_WAITING = text("job.status = 'activated'")
 JOB_TO_SETTLE = text("job.status = 'holding'")

@@ -2,22 +2,26 @@
 
 from tasks.tables.catalog import CatalogDataset, CatalogFile, Replica
 from tasks.tables.command import Command
+from tasks.tables.configuration import Configuration, ConfigurationHistory
 from tasks.tables.dataset import Dataset
 from tasks.tables.decision import Decision
 from tasks.tables.file import File
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
+from tasks.tables.locality import DatasetLocality, Preassignment
 from tasks.tables.pilot import Pilot
 from tasks.tables.queue import Queue, QueueStorage, Site, StorageEndpoint
 from tasks.tables.sandbox import Sandbox
-from tasks.tables.share import GlobalShare
+from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatistics
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
 from tasks.tables.task import Task, TaskParameters
 from tasks.tables.user import RevokedToken, User
 
 __all__ = [
-    "CatalogDataset", "CatalogFile", "Command", "Dataset", "Decision", "File", "GlobalShare",
-    "IdCounter", "Job", "JobFile", "JobMetadata", "Lock", "Pilot", "Queue", "QueueStorage",
-    "RefusedReport", "Replica", "RevokedToken", "Sandbox", "ScheduleRun", "Site",
-    "StatusHistory", "StorageEndpoint", "Task", "TaskParameters", "User", "WakeUp",
+    "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory", "Dataset",
+    "DatasetLocality", "Decision", "File", "GlobalShare", "IdCounter", "Job", "JobFile",
+    "JobMetadata", "Lock", "Pilot", "Preassignment", "Queue", "QueueStorage", "RefusedReport",
+    "Replica", "ResourceType", "RevokedToken", "Sandbox", "ScheduleRun", "ShareRule",
+    "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskParameters",
+    "User", "WakeUp",
 ]  # fmt: skip

@@ -43,6 +43,7 @@ class Job(SQLModel, table=True):
     status: str = Field(max_length=16)
     queue_id: int
     share_name: str = Field(default="default", max_length=64)
+    resource_type: str = Field(default="SCORE", max_length=32)
     priority: int = 1000
     core_count: int = 1
     memory_mb: int = 2000

@@ -39,6 +39,9 @@ class Task(SQLModel, table=True):
     reason: str = Field(default="", sa_type=Text)
     version: int = Field(default=1, sa_type=ID)
     share_name: str = Field(default="default", max_length=64)
+    resource_type: str = Field(default="SCORE", max_length=32)
+    activity: str = Field(default="user", max_length=32)
+    working_group: str = Field(default="", max_length=63)
     priority: int = 1000
     parent_task_id: int | None = Field(default=None, sa_type=ID)
     input_open: bool = False

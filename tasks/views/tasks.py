@@ -100,6 +100,8 @@ def _view(task: Task, datasets: Iterable[Dataset], job_counts: dict[str, int]) -
         started_at=moment_or_none(task.started_at),
         ended_at=moment_or_none(task.ended_at),
         priority=task.priority,
+        share=task.share_name,
+        resource_type=task.resource_type,
         parent_task_id=task.parent_task_id,
         job_counts=job_counts,
         output_datasets=_names(datasets, {DatasetKind.OUTPUT, DatasetKind.LOG}),

@@ -50,6 +50,9 @@ class World:
     sandboxes: dict[str, bytes] = field(default_factory=dict)
     datasets: dict[str, dict[str, bytes]] = field(default_factory=dict)
     queues: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shares: dict[str, Any] = field(default_factory=lambda: {
+        "shares": [{"name": "default", "weight": 100}], "rules": []})  # fmt: skip
+    thresholds: dict[str, Any] = field(default_factory=lambda: {"NQUEUECAP": 100})
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -148,7 +151,7 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"status": "ok"})
             return
         self.user()
-        handler: Callable[..., None] = getattr(self, f"on_{words[0]}")
+        handler: Callable[..., None] = getattr(self, f"on_{words[0].replace('-', '_')}")
         handler(*words[1:])
 
     def on_whoami(self) -> None:
@@ -284,6 +287,43 @@ class Handler(BaseHTTPRequestHandler):
         elif name and name not in queues:
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
+
+    def on_shares(self, name: str = "") -> None:
+        nodes = self.world.shares["shares"]
+        if name and name not in [node["name"] for node in nodes]:
+            raise NotFound(f"share {name}: unknown")
+        if self.command == "PUT" and name:
+            next(n for n in nodes if n["name"] == name).update(json.loads(self.body))
+        elif self.command == "PUT":
+            self.world.shares.update(json.loads(self.body))
+            nodes = self.world.shares["shares"]
+        numbers = {"depth": 0, "target": 0.5, "due": 0.5, "used": 0.25, "used_hs06": 10.0,
+                   "queued_hs06": 0.0, "n_running": 1, "n_queued": 2}  # fmt: skip
+        self.value({"shares": [node | numbers for node in nodes], "counted_at": NOW})
+
+    def on_share_rules(self) -> None:
+        if self.command == "PUT":
+            self.world.shares["rules"] = json.loads(self.body)["rules"]
+        self.value({"rules": self.world.shares["rules"]})
+
+    def on_configuration(self, name: str = "") -> None:
+        held = self.world.thresholds
+        if name and name not in held:
+            raise NotFound(f"threshold {name}: unknown")
+        changes = []
+        if self.command == "PUT":
+            changes = [
+                {"at": NOW, "user": self.user(), "new_value": json.loads(self.body)["value"]}
+            ]
+            held[name] = int(json.loads(self.body)["value"])
+        elif self.command == "DELETE":
+            held[name] = 100
+        shown = [
+            {"name": n, "app": "jedi", "component": "jobthrottle", "value": v, "default": 100,
+             "type": "int", "unit": "jobs", "description": "a\x1b[2Jb"} for n, v in held.items()
+        ]  # fmt: skip
+        one = next((t for t in shown if t["name"] == name), None)
+        self.value({"threshold": one, "changes": changes} if name else {"thresholds": shown})
 
     def on_pilots(self) -> None:
         self.value({"pilots": []})

@@ -117,6 +117,11 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["dataset", "get", "empty"], 4, "has no file"),
         (["queue", "set", "Q", "cores"], 2, "core_count=8"),
         (["job", "show", "5"], 4, "no such job"),
+        (["set", "NQUEUE"], 4, "threshold NQUEUE"),
+        (["share", "set", "nowhere"], 2, "a share's name wants a weight"),
+        (["share", "set", "nowhere", "1"], 4, "share nowhere"),
+        (["share", "set", "default", "much"], 2, "'weight'"),
+        (["set", "NQUEUECAP", "7", "--reset"], 2, "--reset: give no value with it"),
     ],
 )
 def test_exit_codes_and_words(
@@ -199,6 +204,10 @@ READING: list[tuple[list[str], type]] = [
     (["queue", "show", "Q", "--json"], dict),
     (["queue", "pilots", "--json"], list),
     (["pilots", "--json"], list),
+    (["share", "show", "--json"], dict),
+    (["share", "rules", "--json"], list),
+    (["set", "--list", "--json"], list),
+    (["set", "NQUEUECAP", "--json"], dict),
     (["doctor", "--json"], dict),
     (["up", "--status", "--json"], dict),
 ]
@@ -329,6 +338,55 @@ def test_help_names_every_command_and_is_quick(culm: Run) -> None:
 def test_shell_completes_commands(culm: Run) -> None:
     done = culm(_CULM_COMPLETE="complete_bash", COMP_WORDS="culm ta", COMP_CWORD="1")
     assert done.stdout.split() == ["task"]
+
+
+TREE = """
+shares:
+  - {name: production, weight: 70}
+  - {name: default, weight: 30}
+rules:
+  - {share: production, activity: managed|test}
+"""
+
+
+def test_shares_come_from_a_file_or_one_by_one(culm: Run, world: World, tmp_path: Path) -> None:
+    (tmp_path / "work" / "shares.yaml").write_text(TREE)
+    done = culm("share", "set", "shares.yaml")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("production\t70\t50.0%\t50.0%\t25.0%\t10\t1\t2\n")
+    assert "jobs counted 2026-01-02 03:04:05" in done.stderr
+    assert "default\t20\t" in culm("share", "set", "default", "20").stdout
+    assert culm("share", "rules").stdout == "production\t*\tmanaged|test\t*\t*\t*\t*\n"
+    (tmp_path / "work" / "rules.json").write_text(json.dumps({"rules": [{"share": "default"}]}))
+    assert culm("share", "rules", "rules.json").stdout.startswith("default\t*")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("shares: [", "is neither YAML nor JSON"),
+        ("shares: 1", "a list is needed"),
+        ("shares: [{name: a, weight: 1, wait: 2}]", "did you mean weight?"),
+        ("- 1", "an object is needed"),
+        ("", "an object is needed"),
+    ],
+)
+def test_bad_file_of_shares_is_refused_with_words(
+    culm: Run, world: World, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "work" / "shares.yaml").write_text(text)
+    done = culm("share", "set", "shares.yaml")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert [method for method, _ in world.requests if method == "PUT"] == []
+
+
+def test_threshold_is_set_shown_and_reset(culm: Run, world: World) -> None:
+    done = culm("set", "NQUEUECAP", "7")
+    assert "value\t7\n" in done.stdout
+    assert "alice: default -> 7" in done.stdout
+    assert world.thresholds == {"NQUEUECAP": 7}
+    assert "value\t100\n" in culm("set", "NQUEUECAP", "--reset").stdout
+    assert culm("set").stdout.startswith("NQUEUECAP\t100\t100\tjobs\t")
 
 
 def test_doctor_says_what_is_wrong_and_how_to_mend_it(culm: Run, world: World) -> None:

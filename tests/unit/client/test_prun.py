@@ -39,6 +39,10 @@ def meaning(**options: Any) -> TaskSpec:
         ({"nCore": 8, "memory": "16GB", "disk": "1 TB", "walltime": "2h"},
          {"core_count": 8, "memory_mb": 16_000, "disk_mb": 1_000_000, "walltime_seconds": 7200}),
         ({"memory": 500}, {"memory_mb": 500}),
+        ({"workingGroup": "higgs", "prodSourceLabel": "managed", "vo": "atlas",
+          "processingType": "reco", "campaign": "MC23"},
+         {"working_group": "higgs", "activity": "managed", "vo": "atlas",
+          "processing_type": "reco", "campaign": "MC23"}),
         ({"maxAttempt": 1, "priority": 1001, "parentTaskID": 10_000_001, "forceStaged": True},
          {"max_attempts": 1, "priority": 1001, "parent_task_id": 10_000_001,
           "force_staged": True}),
@@ -81,6 +85,8 @@ def test_options_mean_a_task(options: dict[str, Any], fields: dict[str, Any]) ->
         ({"site": "A", "excludedSite": "A"}, "--site", "excluded"),
         ({"inDS": "a", "secondaryDSs": "IN:1:b"}, "--secondaryDSs", "each stream once"),
         ({"exec": "x \x00"}, "--exec", "control characters"),
+        ({"prodSourceLabel": "a b"}, "--prodSourceLabel", "what the task is for"),
+        ({"workingGroup": "a/b"}, "--workingGroup", "a working group's name"),
     ],
 )
 def test_option_that_is_wrong_is_named_by_its_flag(

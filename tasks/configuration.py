@@ -1,0 +1,197 @@
+"""Every threshold that an operator may change at run time: typed, with default and words.
+
+The definitions are the fields of dataclasses (`culm.core.thresholds`), grouped by the
+application and component that documentation and table name. To add a group, add its line.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from broker.throttle import Caps
+from culm.core.errors import FieldFault, InvalidRequest, NotFound
+from culm.core.nearest import unknown_name
+from tasks.thresholds import FastRebrokerage, Scouting, Timeouts
+
+T = TypeVar("T")
+LARGEST = 1e15
+Value = bool | int | float | str | None
+
+GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
+    ("jedi", "jobthrottle", Caps),
+    ("jedi", "dbproxy", Scouting),
+    ("pandaserver", "watcher", Timeouts),
+    ("pandaserver", "rebroker", FastRebrokerage),
+)
+"""(application, component, dataclass of thresholds)."""
+
+_PLACEHOLDER = re.compile(r"<(\w+)>$")
+_SUFFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_NEEDED = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "a text"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A threshold. `key` may end in a placeholder: each name in its place has its own value."""
+
+    app: str
+    component: str
+    key: str
+    field: str
+    type: str
+    default: Value
+    unit: str = ""
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def placeholder(self) -> str:
+        """The word in the key's angle brackets; empty without them."""
+        found = _PLACEHOLDER.search(self.key)
+        return found[1] if found else ""
+
+    def takes(self, key: str) -> bool:
+        """Whether this is the definition of a key."""
+        if not self.placeholder:
+            return key == self.key
+        stem = self.key.partition("<")[0]
+        rest = key.removeprefix(stem)
+        return key == self.key or (rest != key and _SUFFIX.fullmatch(rest) is not None)
+
+    def value_of(self, text: str) -> Value:
+        """The value that a text stands for.
+
+        Raises:
+            InvalidRequest: it is of another type or out of bounds; what would be right is said.
+        """
+        value: Value
+        try:
+            value = _READERS[self.type](text)
+        except ValueError:
+            value = None
+        if value is None or not self._in_bounds(value):
+            fault = FieldFault(self.key, ascii(text)[:80], self.needed)
+            raise InvalidRequest(f"{self.key} cannot have this value", faults=[fault])
+        return value
+
+    def _in_bounds(self, value: bool | float | str) -> bool:
+        if isinstance(value, (bool, str)):
+            return True
+        low = -LARGEST if self.minimum is None else self.minimum
+        return low <= value <= (LARGEST if self.maximum is None else self.maximum)
+
+    @property
+    def needed(self) -> str:
+        """What a value must be, in words."""
+        parts = [_NEEDED[self.type]]
+        if self.type in ("int", "float"):
+            parts += [f"at least {self.minimum:g}"] if self.minimum is not None else []
+            parts += [f"at most {self.maximum:g}"] if self.maximum is not None else []
+        return ", ".join(parts) + (f" ({self.unit})" if self.unit else "")
+
+
+def _bool(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(text.strip().lower())
+
+
+_READERS: Mapping[str, Any] = {"int": int, "float": float, "bool": _bool, "str": str}
+
+
+def definitions_of(app: str, component: str, kind: type[Any]) -> Iterator[Definition]:
+    """The definitions that a dataclass of thresholds holds, one a field."""
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        rules = field.metadata
+        if field.default is MISSING:
+            raise TypeError(f"{kind.__name__}.{field.name} has no default")
+        yield Definition(
+            app=app, component=component, key=rules.get("name", field.name.upper()),
+            field=field.name, type=_type_name(hints[field.name]), default=field.default,
+            unit=rules.get("unit", ""), description=rules.get("description", ""),
+            minimum=rules.get("minimum"), maximum=rules.get("maximum"),
+        )  # fmt: skip
+
+
+def _type_name(hint: Any) -> str:
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(inner for inner in get_args(hint) if inner is not type(None))
+    if hint not in (bool, int, float, str):
+        raise TypeError(f"a threshold is bool, int, float or str, not {hint}")
+    return str(hint.__name__)
+
+
+@cache
+def definitions() -> tuple[Definition, ...]:
+    """All of them, in order of application, component and key.
+
+    Raises:
+        TypeError: two of them bear one key.
+    """
+    found = [each for group in GROUPS for each in definitions_of(*group)]
+    if len({each.key for each in found}) != len(found):
+        raise TypeError("two thresholds bear one name")
+    return tuple(sorted(found, key=lambda each: (each.app, each.component, each.key)))
+
+
+def find(name: str) -> tuple[Definition, str]:
+    """The definition and the key that a name stands for: `KEY` or `app.component.KEY`.
+
+    Raises:
+        NotFound: there is none; the nearest is named.
+    """
+    for each in definitions():
+        key = name.removeprefix(f"{each.app}.{each.component}.")
+        if key == each.key:
+            return each, key
+    for each in definitions():
+        key = name.removeprefix(f"{each.app}.{each.component}.")
+        if each.takes(key):
+            return each, key
+    raise NotFound(f"threshold {name}: {unknown_name(name, [d.key for d in definitions()])}",
+                   hint="culm set --list")  # fmt: skip
+
+
+class Values:
+    """What holds now: the values that operators set, over the defaults."""
+
+    def __init__(self, texts: Mapping[tuple[str, str], str]) -> None:
+        """Take the texts by (key, organisation); an empty organisation stands for all."""
+        self._texts = texts
+
+    def get(self, name: str, vo: str = "") -> Value:
+        """The value under a name: the organisation's own, that for all, that of the placeholder
+        itself, the default.
+
+        Raises:
+            NotFound: there is no such threshold.
+        """
+        definition, key = find(name)
+        return self._value(definition, key, vo)
+
+    def of(self, kind: type[T], vo: str = "", **placeholders: str) -> T:
+        """A dataclass of thresholds, filled: `values.of(Scouting, activity="user")`."""
+        found = {}
+        for each in _definitions_by_class()[kind]:
+            word = placeholders.get(each.placeholder, "")
+            key = each.key.replace(f"<{each.placeholder}>", word) if word else each.key
+            found[each.field] = self._value(each, key, vo)
+        return kind(**found)
+
+    def _value(self, definition: Definition, key: str, vo: str) -> Value:
+        for known in dict.fromkeys((key, definition.key)):
+            for whose in dict.fromkeys((vo, "")):
+                text = self._texts.get((known, whose))
+                if text is not None:
+                    return definition.value_of(text)
+        return definition.default
+
+
+@cache
+def _definitions_by_class() -> dict[type[Any], tuple[Definition, ...]]:
+    return {kind: tuple(definitions_of(a, c, kind)) for a, c, kind in GROUPS}
