@@ -64,9 +64,19 @@ def _flow_of(row: Row) -> Flow[..., Any]:
 lost_jobs = _flow_of(ROWS["lost_jobs"])
 gone_pilots = _flow_of(ROWS["gone_pilots"])
 clean_up = _flow_of(ROWS["clean_up"])
+count_shares = _flow_of(ROWS["count_shares"])
+throttler = _flow_of(ROWS["throttler"])
+age_priorities = _flow_of(ROWS["age_priorities"])
+update_locality = _flow_of(ROWS["update_locality"])
+queue_filler = _flow_of(ROWS["queue_filler"])
+task_withholder = _flow_of(ROWS["task_withholder"])
 clean_flow_runs = _flow_of(ROWS["clean_flow_runs"])
 end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
 
 DAEMON_FLOWS = {
-    each.name: each for each in (lost_jobs, gone_pilots, clean_up, clean_flow_runs, end_lost_shifts)
-}
+    each.name: each
+    for each in (
+        lost_jobs, gone_pilots, clean_up, count_shares, throttler, age_priorities,
+        update_locality, queue_filler, task_withholder, clean_flow_runs, end_lost_shifts,
+    )
+}  # fmt: skip

@@ -58,6 +58,42 @@ TABLE = (
         period_seconds=600,
     ),
     Row(
+        name="count_shares",
+        words="Jobs and computing power are counted by share, resource type and queue.",
+        function="tasks.stages.share_counts:count_shares",
+        period_seconds=60,
+    ),
+    Row(
+        name="throttler",
+        words="Throttled tasks go on when enough of what their share had queued has run.",
+        function="tasks.stages.throttle:throttler",
+        period_seconds=60,
+    ),
+    Row(
+        name="age_priorities",
+        words="Priorities of waiting jobs rise, so that nothing starves.",
+        function="tasks.stages.priorities:age_priorities",
+        period_seconds=1200,
+    ),
+    Row(
+        name="update_locality",
+        words="It is looked up where the input of living tasks is.",
+        function="tasks.stages.locality:update_locality",
+        period_seconds=43_200,
+    ),
+    Row(
+        name="queue_filler",
+        words="Empty queues get suitable tasks pre-assigned until they are empty no more.",
+        function="tasks.stages.queue_filler:queue_filler",
+        period_seconds=600,
+    ),
+    Row(
+        name="task_withholder",
+        words="Tasks whose input is only where all is busy or offline wait, pending.",
+        function="tasks.stages.task_withholder:task_withholder",
+        period_seconds=1800,
+    ),
+    Row(
         name="clean_flow_runs",
         words="Flow runs of ours that ended days ago are deleted from Prefect's database.",
         function="flows.cleaning:clean_flow_runs",

@@ -13,7 +13,9 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from broker.filling import Filling
 from broker.throttle import Caps
+from broker.withholding import Withholding
 from culm.core.errors import FieldFault, InvalidRequest, NotFound
 from culm.core.nearest import unknown_name
 from tasks.thresholds import FastRebrokerage, Scouting, Timeouts
@@ -24,6 +26,8 @@ Value = bool | int | float | str | None
 
 GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
     ("jedi", "jobthrottle", Caps),
+    ("jedi", "queue_filler", Filling),
+    ("jedi", "task_withholder", Withholding),
     ("jedi", "dbproxy", Scouting),
     ("pandaserver", "watcher", Timeouts),
     ("pandaserver", "rebroker", FastRebrokerage),
@@ -37,7 +41,10 @@ _NEEDED = {"int": "a whole number", "float": "a number", "bool": "true or false"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """A threshold. `key` may end in a placeholder: each name in its place has its own value."""
+    """A threshold. `key` may end in a placeholder: each name in its place has its own value.
+
+    `many`: the field holds all of these values, by the names in the placeholder's place.
+    """
 
     app: str
     component: str
@@ -49,6 +56,7 @@ class Definition:
     description: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    many: bool = False
 
     @property
     def placeholder(self) -> str:
@@ -108,17 +116,21 @@ def definitions_of(app: str, component: str, kind: type[Any]) -> Iterator[Defini
     hints = get_type_hints(kind)
     for field in fields(kind):
         rules = field.metadata
-        if field.default is MISSING:
+        many = field.default_factory is dict
+        if field.default is MISSING and not many:
             raise TypeError(f"{kind.__name__}.{field.name} has no default")
         yield Definition(
             app=app, component=component, key=rules.get("name", field.name.upper()),
-            field=field.name, type=_type_name(hints[field.name]), default=field.default,
+            field=field.name, type=_type_name(hints[field.name]),
+            default=None if field.default is MISSING else field.default, many=many,
             unit=rules.get("unit", ""), description=rules.get("description", ""),
-            minimum=rules.get("minimum"), maximum=rules.get("maximum"),
+            minimum=rules.get("minimum", 0), maximum=rules.get("maximum"),
         )  # fmt: skip
 
 
 def _type_name(hint: Any) -> str:
+    if get_origin(hint) is Mapping or get_origin(hint) is dict:
+        hint = get_args(hint)[1]
     if get_origin(hint) in (Union, types.UnionType):
         hint = next(inner for inner in get_args(hint) if inner is not type(None))
     if hint not in (bool, int, float, str):
@@ -176,12 +188,21 @@ class Values:
 
     def of(self, kind: type[T], vo: str = "", **placeholders: str) -> T:
         """A dataclass of thresholds, filled: `values.of(Scouting, activity="user")`."""
-        found = {}
-        for each in _definitions_by_class()[kind]:
+        found: dict[str, Any] = {}
+        for each in definitions_by_class()[kind]:
+            if each.many:
+                found[each.field] = self._values_by_word(each, vo)
+                continue
             word = placeholders.get(each.placeholder, "")
             key = each.key.replace(f"<{each.placeholder}>", word) if word else each.key
             found[each.field] = self._value(each, key, vo)
         return kind(**found)
+
+    def _values_by_word(self, definition: Definition, vo: str) -> dict[str, Value]:
+        stem = definition.key.partition("<")[0]
+        keys = {key for key, whose in self._texts if whose in (vo, "") and find(key)[0].key
+                == definition.key and key != definition.key}  # fmt: skip
+        return {key.removeprefix(stem): self._value(definition, key, vo) for key in sorted(keys)}
 
     def _value(self, definition: Definition, key: str, vo: str) -> Value:
         for known in dict.fromkeys((key, definition.key)):
@@ -193,5 +214,6 @@ class Values:
 
 
 @cache
-def _definitions_by_class() -> dict[type[Any], tuple[Definition, ...]]:
+def definitions_by_class() -> dict[type[Any], tuple[Definition, ...]]:
+    """The definitions of each dataclass."""
     return {kind: tuple(definitions_of(a, c, kind)) for a, c, kind in GROUPS}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from sqlalchemy import case, func, select
 from sqlmodel import Session
@@ -14,7 +14,7 @@ from culm.wire.task_spec import TaskSpec
 from tasks.queues import queue_settings
 from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.moves import database_time
-from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE, SITE
+from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, PREASSIGNMENT, QUEUE, SITE
 from tasks.tables import Decision, Task
 
 _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
@@ -22,9 +22,10 @@ _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RU
 
 def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, dict[str, int]]:
     """The queues that can take this task's jobs, and the ids of all queues by name."""
+    to_fill = None if spec.site else _queue_to_fill(session, task.id)
     demand = Demand(
         core_count=task.core_count, memory_mb=task.memory_mb, disk_mb=task.disk_mb,
-        walltime_seconds=task.walltime_seconds, site=spec.site,
+        walltime_seconds=task.walltime_seconds, site=spec.site or to_fill,
         excluded_sites=frozenset(spec.excluded_sites),
     )  # fmt: skip
     load, pilots = _load(session), _pilots(session)
@@ -45,7 +46,21 @@ def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, 
             load=Load(n_activated=waiting, n_running=running, n_batch_jobs=n_slots,
                       last_pilot_seconds_ago=silent_seconds),
         ))  # fmt: skip
-    return rank(demand, queues, preset=preset("generic")), ids
+    ranking = rank(demand, queues, preset=preset("generic"))
+    if to_fill is not None and not ranking.ranked:
+        # The queue has changed since: pre-assignment is help, not a bond.
+        ranking = rank(replace(demand, site=None), queues, preset=preset("generic"))
+    return ranking, ids
+
+
+def _queue_to_fill(session: Session, task_id: int) -> str | None:
+    """The queue that a task is pre-assigned to; None if there is none."""
+    name: str | None = session.connection().execute(
+        select(QUEUE.c.name)
+        .join(PREASSIGNMENT, PREASSIGNMENT.c.queue_id == QUEUE.c.id)
+        .where(PREASSIGNMENT.c.task_id == task_id)
+    ).scalar()  # fmt: skip
+    return name
 
 
 def _load(session: Session) -> dict[int, tuple[int, int]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from broker.throttle import Caps
 from culm.core.errors import InvalidRequest, NotFound
 from culm.core.thresholds import threshold
-from tasks.configuration import Values, definitions, definitions_of, find
+from tasks.configuration import Values, definitions, definitions_by_class, definitions_of, find
 from tasks.thresholds import FastRebrokerage, Scouting, Timeouts
 
 
@@ -122,6 +123,27 @@ def test_any_dataclass_of_thresholds_becomes_definitions() -> None:
     assert found["ENABLED"].value_of("False") is False
     with pytest.raises(InvalidRequest, match="cannot have this value"):
         found["ENABLED"].value_of("perhaps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByShare:
+    boost: Mapping[str, float] = field(
+        default_factory=dict, metadata={"name": "BOOST_<share>", "unit": "", "description": "d"}
+    )
+
+
+def test_field_that_holds_a_mapping_gets_what_was_set_for_each_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for cached in (definitions, definitions_by_class):
+        cached.cache_clear()
+    monkeypatch.setattr("tasks.configuration.GROUPS", (("jedi", "jobbroker", ByShare),))
+    values = Values({("BOOST_mc", ""): "2", ("BOOST_data", "atlas"): "3"})
+    assert values.of(ByShare) == ByShare(boost={"mc": 2.0})
+    assert values.of(ByShare, vo="atlas") == ByShare(boost={"mc": 2.0, "data": 3.0})
+    assert Values({}).of(ByShare) == ByShare()
+    for cached in (definitions, definitions_by_class):
+        cached.cache_clear()
 
 
 @given(st.text(max_size=30))
