@@ -10,7 +10,7 @@ from broker.presets import GENERIC, Preset
 from broker.rules import Rule
 from broker.values import Demand, Queue, Ranked, Ranking, Rejection
 from broker.view import View
-from broker.weights.wait import lane, lane_weight, line
+from broker.weights.wait import Line, lane, lane_weight, line
 
 _BY_NAME = attrgetter("name")
 _BY_QUEUE = attrgetter("queue")
@@ -31,13 +31,24 @@ class Broker:
     """
 
     def __init__(
-        self, queues: Iterable[Queue], view: View | None = None, preset: Preset = GENERIC
+        self,
+        queues: Iterable[Queue],
+        view: View | None = None,
+        preset: Preset = GENERIC,
+        lines: dict[str, Line] | None = None,
     ) -> None:
+        """Make them ready. `lines` says how queues stand by the caller's own books, who may change
+        it between decisions; queues that it lacks are put in as the view shows them.
+        """
         self._view = View() if view is None else view
         self._preset = preset
         ordered = sorted(queues, key=_BY_NAME)
         self._groups = _alike(ordered, preset.filters)
-        self._lines = {q.name: line(q, self._view) for q in ordered} if preset.fills else {}
+        self._lines = {} if lines is None else lines
+        if preset.fills:
+            for queue in ordered:
+                if queue.name not in self._lines:
+                    self._lines[queue.name] = line(queue, self._view)
 
     def rank(self, demand: Demand) -> Ranking:
         """The queues that take the demand, best first, and why each of the others does not.

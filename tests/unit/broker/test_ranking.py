@@ -13,6 +13,7 @@ from broker.presets import GENERIC, PRESETS, PRODUCTION, Preset
 from broker.ranking import Broker, rank
 from broker.values import Demand, Queue, Ranking, Rejection
 from broker.view import View
+from broker.weights.wait import Line
 from tests.unit.broker.scene import a_queue, a_view
 from tests.unit.broker.worlds import demands, queues
 
@@ -93,6 +94,15 @@ def test_broker_that_is_used_again_decides_the_same(
 ) -> None:
     broker = Broker(some, View(), preset)
     assert [broker.rank(d) for d in several] == [rank(d, some, preset=preset) for d in several]
+
+
+def test_callers_own_books_say_how_a_queue_stands() -> None:
+    lines = {"A": Line(backlog=50, rate=0.01)}
+    broker = Broker([a_queue("A"), a_queue("B")], lines=lines)
+    assert [r.queue for r in broker.rank(Demand()).ranked] == ["B", "A"]
+    lines["A"] = Line(backlog=-10, rate=1)
+    lines["B"] = Line(backlog=3, rate=0.01)
+    assert [r.queue for r in broker.rank(Demand()).ranked] == ["A", "B"]
 
 
 def test_first_rule_that_refuses_is_named_with_its_numbers() -> None:
