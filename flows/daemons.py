@@ -70,6 +70,7 @@ age_priorities = _flow_of(ROWS["age_priorities"])
 update_locality = _flow_of(ROWS["update_locality"])
 queue_filler = _flow_of(ROWS["queue_filler"])
 task_withholder = _flow_of(ROWS["task_withholder"])
+pilot_streaming = _flow_of(ROWS["pilot_streaming"])
 clean_flow_runs = _flow_of(ROWS["clean_flow_runs"])
 end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
 
@@ -77,6 +78,7 @@ DAEMON_FLOWS = {
     each.name: each
     for each in (
         lost_jobs, gone_pilots, clean_up, count_shares, throttler, age_priorities,
-        update_locality, queue_filler, task_withholder, clean_flow_runs, end_lost_shifts,
+        update_locality, queue_filler, task_withholder, pilot_streaming, clean_flow_runs,
+        end_lost_shifts,
     )
 }  # fmt: skip

@@ -94,6 +94,12 @@ TABLE = (
         period_seconds=1800,
     ),
     Row(
+        name="pilot_streaming",
+        words="It is worked out how many workers of each kind every queue should get next.",
+        function="tasks.stages.pilot_streaming:pilot_streaming",
+        period_seconds=120,
+    ),
+    Row(
         name="clean_flow_runs",
         words="Flow runs of ours that ended days ago are deleted from Prefect's database.",
         function="flows.cleaning:clean_flow_runs",

@@ -16,10 +16,11 @@ from server.routes.shares import shares
 from server.routes.storage import storage
 from server.routes.tasks import tasks
 from server.routes.whoami import whoami
+from server.routes.workers import workers
 from server.routing import Noun
 
 NOUNS = (
-    tasks, jobs, datasets, files, sandboxes, queues, pilots,
+    tasks, jobs, datasets, files, sandboxes, queues, pilots, workers,
     shares, configuration, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import types
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from broker.filling import Filling
+from broker.streaming import Streaming
 from broker.throttle import Caps
 from broker.withholding import Withholding
 from culm.core.errors import FieldFault, InvalidRequest, NotFound
@@ -29,6 +31,7 @@ GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
     ("jedi", "queue_filler", Filling),
     ("jedi", "task_withholder", Withholding),
     ("jedi", "dbproxy", Scouting),
+    ("pandaserver", "ups", Streaming),
     ("pandaserver", "watcher", Timeouts),
     ("pandaserver", "rebroker", FastRebrokerage),
 )
@@ -146,8 +149,9 @@ def definitions() -> tuple[Definition, ...]:
         TypeError: two of them bear one key.
     """
     found = [each for group in GROUPS for each in definitions_of(*group)]
-    if len({each.key for each in found}) != len(found):
-        raise TypeError("two thresholds bear one name")
+    twice = sorted(key for key, n in Counter(each.key for each in found).items() if n > 1)
+    if twice:
+        raise TypeError(f"two thresholds bear one name: {', '.join(twice)}")
     return tuple(sorted(found, key=lambda each: (each.app, each.component, each.key)))
 
 

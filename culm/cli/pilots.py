@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from culm.cli.context import client_of
@@ -11,9 +13,29 @@ app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command()
-def pilots(ctx: typer.Context, as_json: Json = False) -> None:
+def pilots(
+    ctx: typer.Context,
+    wanted: Annotated[
+        bool, typer.Option("--wanted", help="How many each queue should get next, by kind.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """List the pilots that signed on, newest first."""
-    show_pilots(ctx, as_json=as_json)
+    if wanted:
+        _show_wanted(ctx, as_json=as_json)
+    else:
+        show_pilots(ctx, as_json=as_json)
+
+
+def _show_wanted(ctx: typer.Context, *, as_json: bool) -> None:
+    found = client_of(ctx).workers_wanted()
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("queue", "resource type", "workers", "since"),
+        ((w.queue, w.resource_type, w.n_workers, when(w.at)) for w in found),
+    )
 
 
 def show_pilots(ctx: typer.Context, *, as_json: bool) -> None:

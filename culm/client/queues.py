@@ -16,6 +16,8 @@ from culm.wire.views import (
     QueueList,
     QueueView,
     StatusChange,
+    WorkersWanted,
+    WorkersWantedList,
 )
 
 
@@ -53,6 +55,10 @@ class QueueCalls(Calls):
     def set_queue_status(self, name: str, status: str) -> QueueView:
         """The queue after its status was set: online, offline, test, brokeroff, paused (admin)."""
         return self._post(QueueView, StatusChange(status=status), "queues", name, "status")
+
+    def workers_wanted(self) -> tuple[WorkersWanted, ...]:
+        """How many workers of each kind each queue should get next."""
+        return self._get(WorkersWantedList, "workers").workers
 
     def pilots(self) -> tuple[PilotView, ...]:
         """The pilots that signed on, newest first."""

@@ -251,6 +251,23 @@ class PilotList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersWanted:
+    """How many workers (pilots) of a resource type a queue should get next."""
+
+    queue: str
+    resource_type: str
+    n_workers: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersWantedList:
+    """What is wanted at all queues that the asker may serve."""
+
+    workers: tuple[WorkersWanted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
     """A command to a task: kill, finish, retry, pause, resume; `soft` goes with finish."""
 

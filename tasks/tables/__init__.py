@@ -9,7 +9,7 @@ from tasks.tables.file import File
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
 from tasks.tables.locality import DatasetLocality, Preassignment
-from tasks.tables.pilot import Pilot
+from tasks.tables.pilot import Pilot, WorkerTarget
 from tasks.tables.queue import Queue, QueueStorage, Site, StorageEndpoint
 from tasks.tables.sandbox import Sandbox
 from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatistics
@@ -23,5 +23,5 @@ __all__ = [
     "JobMetadata", "Lock", "Pilot", "Preassignment", "Queue", "QueueStorage", "RefusedReport",
     "Replica", "ResourceType", "RevokedToken", "Sandbox", "ScheduleRun", "ShareRule",
     "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskParameters",
-    "User", "WakeUp",
+    "User", "WakeUp", "WorkerTarget",
 ]  # fmt: skip

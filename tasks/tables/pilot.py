@@ -1,4 +1,4 @@
-"""pilot: the agents on worker nodes that signed on."""
+"""pilot and worker_target: the agents on worker nodes, and how many more there should be."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ class Pilot(SQLModel, table=True):
     status: str = Field(default=PilotStatus.ACTIVE, max_length=16)
     started_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
     last_heard_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
+
+
+class WorkerTarget(SQLModel, table=True):
+    """How many workers of a resource type whoever serves a queue should start next."""
+
+    __tablename__ = "worker_target"
+
+    queue_id: int = Field(primary_key=True)
+    resource_type: str = Field(max_length=32, primary_key=True)
+    n_workers: int
+    at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})

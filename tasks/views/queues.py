@@ -9,9 +9,16 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from culm.core.errors import NotFound
-from culm.wire.views import PilotList, PilotView, QueueList, QueueView
+from culm.wire.views import (
+    PilotList,
+    PilotView,
+    QueueList,
+    QueueView,
+    WorkersWanted,
+    WorkersWantedList,
+)
 from tasks.statuses import JobStatus, PilotStatus
-from tasks.tables import Job, Pilot, Queue, Site
+from tasks.tables import Job, Pilot, Queue, Site, WorkerTarget
 from tasks.views.shown import moment
 
 _RUNNING = (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)
@@ -58,6 +65,22 @@ def pilot_list(session: Session, limit: int = 1000) -> PilotList:
     )
     jobs = dict(session.exec(counted).all())
     return PilotList(pilots=tuple(_pilot(row, queue, jobs.get(row.id, 0)) for row, queue in rows))
+
+
+def workers_wanted(session: Session) -> WorkersWantedList:
+    """How many workers of each kind each queue should get next."""
+    query = (
+        select(WorkerTarget, Queue.name)
+        .where(WorkerTarget.queue_id == Queue.id)
+        .order_by(col(Queue.name), col(WorkerTarget.resource_type))
+    )
+    return WorkersWantedList(
+        workers=tuple(
+            WorkersWanted(queue=queue, resource_type=row.resource_type, n_workers=row.n_workers,
+                          at=moment(row.at))
+            for row, queue in session.exec(query)
+        )
+    )  # fmt: skip
 
 
 _Counts = Counter[tuple[int, str]]

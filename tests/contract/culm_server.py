@@ -325,6 +325,10 @@ class Handler(BaseHTTPRequestHandler):
         one = next((t for t in shown if t["name"] == name), None)
         self.value({"threshold": one, "changes": changes} if name else {"thresholds": shown})
 
+    def on_workers(self) -> None:
+        wanted = {"queue": "Q", "resource_type": "MCORE", "n_workers": 3, "at": NOW}
+        self.value({"workers": [wanted]})
+
     def on_pilots(self) -> None:
         self.value({"pilots": []})
 

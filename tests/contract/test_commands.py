@@ -204,6 +204,7 @@ READING: list[tuple[list[str], type]] = [
     (["queue", "show", "Q", "--json"], dict),
     (["queue", "pilots", "--json"], list),
     (["pilots", "--json"], list),
+    (["pilots", "--wanted", "--json"], list),
     (["share", "show", "--json"], dict),
     (["share", "rules", "--json"], list),
     (["set", "--list", "--json"], list),

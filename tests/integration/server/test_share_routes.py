@@ -8,6 +8,7 @@ import pytest
 
 from culm.wire.codec import decode
 from culm.wire.shares import ShareList
+from tasks.stages.pilot_streaming import pilot_streaming
 from tasks.stages.share_counts import count_shares
 from tests.builders import a_task, run_stages
 from tests.server_scene import Scene
@@ -118,3 +119,15 @@ def test_task_shows_its_share(scene: Scene) -> None:
     task_id = alice.post("/v1/tasks", json=spec).json()["task_id"]
     shown = alice.get(f"/v1/tasks/{task_id}").json()
     assert (shown["share"], shown["resource_type"]) == ("default", "SCORE_HIMEM")
+
+
+def test_provisioner_sees_what_its_queues_want(scene: Scene) -> None:
+    a_task(scene.books, n_jobs=3)
+    run_stages(scene.books)
+    pilot_streaming(scene.books)
+    seen = scene.person("alice").get("/v1/workers").json()["workers"]
+    assert [(w["queue"], w["resource_type"], w["n_workers"]) for w in seen] == [
+        ("LOCAL", "SCORE", 3)]  # fmt: skip
+    assert scene.provisioner("LOCAL").get("/v1/workers").json()["workers"] == seen
+    assert scene.provisioner("BIG").get("/v1/workers").json() == {"workers": []}
+    assert scene.pilot().get("/v1/workers").status_code == 403

@@ -146,6 +146,14 @@ def test_field_that_holds_a_mapping_gets_what_was_set_for_each_name(
         cached.cache_clear()
 
 
+def test_name_that_is_defined_twice_is_a_bug_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = (("jedi", "jobthrottle", Caps), ("jedi", "jobbroker", Caps))
+    monkeypatch.setattr("tasks.configuration.GROUPS", groups)
+    definitions.cache_clear()
+    with pytest.raises(TypeError, match="one name: NFILESCAP, NQUEUECAP"):
+        definitions()
+
+
 @given(st.text(max_size=30))
 def test_any_text_is_a_value_or_refused(text: str) -> None:
     for each in definitions():

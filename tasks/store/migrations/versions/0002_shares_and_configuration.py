@@ -101,6 +101,14 @@ def upgrade() -> None:
         sa.Column("at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("task_id"),
     )
+    op.create_table(
+        "worker_target",
+        sa.Column("queue_id", sa.Integer(), autoincrement=False, nullable=False),
+        _text("resource_type", 32),
+        sa.Column("n_workers", sa.Integer(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("queue_id", "resource_type"),
+    )
     op.add_column("task", _tag("resource_type", 32, "SCORE"))
     op.add_column("task", _tag("activity", 32, "user"))
     op.add_column("task", _tag("working_group", 63, ""))
@@ -113,7 +121,7 @@ def downgrade() -> None:
     op.drop_column("task", "activity")
     op.drop_column("task", "resource_type")
     for name in (
-        "preassignment", "dataset_locality", "share_statistics", "resource_type", "share_rule",
-        "configuration_history", "configuration",
+        "worker_target", "preassignment", "dataset_locality", "share_statistics",
+        "resource_type", "share_rule", "configuration_history", "configuration",
     ):  # fmt: skip
         op.drop_table(name)
