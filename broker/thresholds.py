@@ -17,7 +17,7 @@ _BY_SHARE = "_<share>"
 
 
 def _parameter(name: str, default: Any, unit: str, description: str) -> Any:
-    about = {"name": name, "unit": unit, "description": description}
+    about = {"name": name, "unit": unit, "description": description, "minimum": 0}
     if name.endswith(_BY_SHARE):
         return field(default_factory=dict, metadata=about)
     return field(default=default, metadata=about)
@@ -54,7 +54,7 @@ class Thresholds:
         "mean disk I/O a core of a queue, where the queue says nothing",
     )  # fmt: skip
     memory_compensation: float = _parameter(
-        "MEMORY_COMPENSATION", 0.9, "", "factor on the estimated memory of a job"
+        "MEMORY_COMPENSATION", 0.9, "ratio", "factor on the estimated memory of a job"
     )
     min_output_disk_mb: float = _parameter(
         "MIN_OUTPUT_DISK", 500, "MB", "least scratch disk counted for a job's output"
@@ -66,10 +66,10 @@ class Thresholds:
         "MIN_WALLTIME_SCOUT_MERGE", 24, "h", "wall time of a queue that takes scouts and merge jobs"
     )
     high_priority: float = _parameter(
-        "HIGH_PRIORITY", 800, "", "from here on, jobs go to active queues of the nucleus"
+        "HIGH_PRIORITY", 800, "priority", "from here on, jobs go to active queues of the nucleus"
     )
     urgent_priority: float = _parameter(
-        "URGENT_PRIORITY", 1000, "", "from here on, jobs go over good links only"
+        "URGENT_PRIORITY", 1000, "priority", "from here on, jobs go over good links only"
     )
     inactive_hours: float = _parameter(
         "INACTIVE_QUEUE", 2, "h", "a queue with activated jobs that starts none for so long is idle"
@@ -87,13 +87,13 @@ class Thresholds:
         "TRANSFERRING_LIMIT", 2000, "jobs", "jobs in transfer, where the queue says nothing"
     )
     nw_threshold: float = _parameter(
-        "NW_THRESHOLD", 1.7, "", "least network weight for urgent jobs, before the multiplier"
+        "NW_THRESHOLD", 1.7, "ratio", "least network weight for urgent jobs, before the multiplier"
     )
     nw_weight_multiplier: float = _parameter(
-        "NW_WEIGHT_MULTIPLIER", 1, "", "factor on NW_THRESHOLD"
+        "NW_WEIGHT_MULTIPLIER", 1, "ratio", "factor on NW_THRESHOLD"
     )
     queued_over_running: float = _parameter(
-        "QUEUED_OVER_RUNNING", 2, "", "queued jobs for each running one that fill a queue"
+        "QUEUED_OVER_RUNNING", 2, "ratio", "queued jobs for each running one that fill a queue"
     )
     queued_floor: float = _parameter(
         "QUEUED_FLOOR", 20, "jobs", "so many running jobs are taken for granted: idle queues start"
@@ -102,7 +102,10 @@ class Thresholds:
         "EXPECTED_RUN_TIME", 3600, "s", "run time of a job where nothing is known of it"
     )
     run_time_importance: float = _parameter(
-        "RUN_TIME_IMPORTANCE", 0.1, "", "how much a second of run time counts beside one of waiting"
+        "RUN_TIME_IMPORTANCE",
+        0.1,
+        "ratio",
+        "how much a second of run time counts beside one of waiting",
     )
     expected_mb_per_second: float = _parameter(
         "EXPECTED_MB_PER_SECOND", 10, "MB/s", "speed of a link of which no measurement is known"
@@ -138,13 +141,22 @@ class Thresholds:
         "MIN_INPUT_SIZE_WITH_LOCAL_DATA", 10_000, "GB", "input above it needs a nucleus with input"
     )
     max_task_prio_with_local_data: float = _parameter(
-        "MAX_TASK_PRIO_WITH_LOCAL_DATA", 800, "", "from here on, tasks need no nucleus with input"
+        "MAX_TASK_PRIO_WITH_LOCAL_DATA",
+        800,
+        "priority",
+        "from here on, tasks need no nucleus with input",
     )
     fast_rebro_threshold_nqnr_ratio: float = _parameter(
-        "FAST_REBRO_THRESHOLD_NQNR_RATIO", 3, "", "a share's queued over running jobs at a queue"
+        "FAST_REBRO_THRESHOLD_NQNR_RATIO",
+        3,
+        "ratio",
+        "a share's queued over running jobs at a queue",
     )
     fast_rebro_threshold_nqueue_frac: float = _parameter(
-        "FAST_REBRO_THRESHOLD_NQUEUE_FRAC", 0.3, "", "a share's jobs queued there over everywhere"
+        "FAST_REBRO_THRESHOLD_NQUEUE_FRAC",
+        0.3,
+        "ratio",
+        "a share's jobs queued there over everywhere",
     )
     fast_rebro_threshold_nqueue: Mapping[str, float] = _parameter(
         "FAST_REBRO_THRESHOLD_NQUEUE_<share>", None, "jobs",

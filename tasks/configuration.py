@@ -16,11 +16,12 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from broker.filling import Filling
 from broker.streaming import Streaming
+from broker.thresholds import Thresholds
 from broker.throttle import Caps
 from broker.withholding import Withholding
 from culm.core.errors import FieldFault, InvalidRequest, NotFound
 from culm.core.nearest import unknown_name
-from tasks.thresholds import FastRebrokerage, Scouting, Timeouts
+from tasks.thresholds import Brokerage, Scouting, Timeouts
 
 T = TypeVar("T")
 LARGEST = 1e15
@@ -33,7 +34,8 @@ GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
     ("jedi", "dbproxy", Scouting),
     ("pandaserver", "ups", Streaming),
     ("pandaserver", "watcher", Timeouts),
-    ("pandaserver", "rebroker", FastRebrokerage),
+    ("jedi", "jobbroker", Thresholds),
+    ("jedi", "jobbroker", Brokerage),
 )
 """(application, component, dataclass of thresholds)."""
 

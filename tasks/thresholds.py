@@ -1,4 +1,4 @@
-"""The thresholds of the life cycle by their documented names: timeouts, scouting, rebrokerage.
+"""The thresholds of the life cycle by their documented names: timeouts, scouting, brokerage.
 
 Those of brokerage, shares and throttling stand with their rules in `broker`. Section numbers
 are of the PanDA documentation.
@@ -67,23 +67,16 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FastRebrokerage:
-    """When the queued jobs of a share leave a queue at once (12.1.3): all three must be passed.
+class Brokerage:
+    """How the tasks of an activity are brokered."""
 
-    A share without a threshold of its own is never rebrokered fast.
-    """
-
-    queued_per_running: float = threshold(
-        2.0, "FAST_REBRO_THRESHOLD_NQNR_RATIO", "queued jobs a running one",
-        "queued over running jobs of the share at the queue",
+    preset: str = threshold(
+        "generic", "BROKERAGE_PRESET_<activity>", "preset",
+        "filters and weight of its tasks: generic, production or analysis", minimum=None,
     )  # fmt: skip
-    queued_fraction: float = threshold(
-        0.6, "FAST_REBRO_THRESHOLD_NQUEUE_FRAC", "fraction",
-        "jobs queued at the queue over those queued everywhere, of the share", maximum=1,
-    )  # fmt: skip
-    queued_jobs: int | None = threshold(
-        None, "FAST_REBRO_THRESHOLD_NQUEUE_<share>", "jobs",
-        "jobs of the share queued at the queue; without it, none is rebrokered fast",
+    weight: str = threshold(
+        "", "BROKERAGE_WEIGHT_<activity>", "plugin",
+        "a weight of a plugin, in place of the preset's own", minimum=None,
     )  # fmt: skip
 
 

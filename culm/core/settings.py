@@ -62,6 +62,8 @@ class Settings:
     """The largest sandbox that is taken, in MB."""
     upload_max_mb: int = field(default=10_240, metadata=_COUNT)
     """The largest file that is taken, in MB."""
+    grid_source: str = ""
+    """The file or URL from which the daemon reads sites, queues and storage; empty: none."""
     origins: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False, repr=False
     )

@@ -20,6 +20,7 @@ from tasks.specs import spec_of
 from tasks.splitting import Chunk, InputFile, SplitRule, split
 from tasks.stages.drafts import Numbers, Predecessor, draft
 from tasks.stages.ending import is_all_processed
+from tasks.stages.queue_view import note_sent
 from tasks.stages.rank_queues import keep_decision, rank_queues
 from tasks.stages.select import datasets_of, in_status
 from tasks.stages.share_counts import note_generated
@@ -58,13 +59,13 @@ def _act(act: Act) -> Outcome:
     if throttled:
         move_tasks(act.session, [task.id], TaskEvent.THROTTLED, Why(act.actor, throttled))
         return Outcome(task.id, throttled)
-    ranking, queue_ids = rank_queues(act.session, task, spec)
+    ranking, seen = rank_queues(act.session, task, spec)
     keep_decision(act.session, task.id, ranking)
     if not ranking.ranked:
         return _hindered(act, ranking)
     numbers = Numbers(task.next_serial_nr, task.next_sequence_nr, task.next_event_nr)
     drafts, numbers = draft(
-        chunks, ranking, queue_ids, numbers, _predecessors(act, chunks), _rule(spec, datasets[0])
+        chunks, ranking, seen.ids, numbers, _predecessors(act, chunks), _rule(spec, datasets[0])
     )
     write_jobs(act, task, drafts, datasets)
     act.session.connection().execute(
@@ -78,7 +79,9 @@ def _act(act: Act) -> Outcome:
     wake(act.session, Topic.JOB_ACTIVATED, Topic.TASK_CHANGED)
     where = Counter(d.queue_id for d in drafts)
     note_generated(act.session, task, where)
-    names = {queue_id: name for name, queue_id in queue_ids.items()}
+    names = {queue_id: name for name, queue_id in seen.ids.items()}
+    for queue_id, n_jobs in where.items():
+        note_sent(seen, names[queue_id], n_jobs)
     shown = ", ".join(f"{count} at {names[queue_id]}" for queue_id, count in where.items())
     return Outcome(task.id, f"{len(drafts)} jobs: {shown}", n_done=len(drafts), again=True)
 

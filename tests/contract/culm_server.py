@@ -288,6 +288,17 @@ class Handler(BaseHTTPRequestHandler):
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
 
+    def on_grid(self) -> None:
+        upload = json.loads(self.body)
+        found = upload["document"]["queues"]
+        if not upload["dry_run"]:
+            self.world.queues |= {
+                name: {"name": name, "status": "online", "settings": {}} | queue
+                for name, queue in found.items()
+            }
+        self.value({"queues_added": list(found), "dry_run": upload["dry_run"],
+                    "warnings": ["x\x1b[31m"]})  # fmt: skip
+
     def on_shares(self, name: str = "") -> None:
         nodes = self.world.shares["shares"]
         if name and name not in [node["name"] for node in nodes]:

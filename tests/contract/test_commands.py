@@ -116,6 +116,7 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["dataset", "add", "user.alice.d", "nowhere.txt"], 2, "nowhere.txt"),
         (["dataset", "get", "empty"], 4, "has no file"),
         (["queue", "set", "Q", "cores"], 2, "core_count=8"),
+        (["queue", "add", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["job", "show", "5"], 4, "no such job"),
         (["set", "NQUEUE"], 4, "threshold NQUEUE"),
         (["share", "set", "nowhere"], 2, "a share's name wants a weight"),
@@ -282,6 +283,24 @@ def test_dataset_goes_round(culm: Run, world: World, tmp_path: Path) -> None:
     got = culm("dataset", "get", "user.alice.d", "--dir", "out", "--match", "f[0-3]*")
     assert got.stdout.splitlines() == [f"out/f{number}.txt" for number in range(4)]
     assert (tmp_path / "work" / "out" / "f3.txt").read_text() == "number 3"
+
+
+def test_grid_is_added_from_a_file_and_queues_are_steered(
+    culm: Run, world: World, tmp_path: Path
+) -> None:
+    grid = tmp_path / "work" / "grid.yaml"
+    grid.write_text("sites: {S: {}}\nqueues:\n  BIG: {site: S, settings: {core_count: 8}}\n")
+    tried = culm("queue", "add", "grid.yaml", "--dry-run")
+    assert (tried.stdout.splitlines()[-1], world.queues) == ("queues added\tBIG", {})
+    assert "nothing was changed" in tried.stderr
+    assert "\x1b" not in tried.stderr
+    made = culm("queue", "add", "grid.yaml", "--json")
+    assert json.loads(made.stdout)["queues_added"] == ["BIG"]
+    assert world.queues["BIG"]["settings"] == {"core_count": 8}
+    for command, status in (("drain", "brokeroff"), ("test", "test"), ("online", "online")):
+        assert f"queue BIG is {status}" in culm("queue", command, "BIG").stderr
+    grid.write_text("- a\n")
+    assert "sites, endpoints, queues, links" in culm("queue", "add", "grid.yaml").stderr
 
 
 def test_one_file_that_cannot_be_sent_is_partly_done(

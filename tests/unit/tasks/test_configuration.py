@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker.thresholds import Thresholds
 from broker.throttle import Caps
 from culm.core.errors import InvalidRequest, NotFound
 from culm.core.thresholds import threshold
 from tasks.configuration import Values, definitions, definitions_by_class, definitions_of, find
-from tasks.thresholds import FastRebrokerage, Scouting, Timeouts
+from tasks.thresholds import Scouting, Timeouts
 
 
 def test_every_threshold_has_words_and_a_default_within_its_bounds() -> None:
@@ -43,7 +44,7 @@ def test_documented_name_finds_its_definition(name: str, key: str) -> None:
 
 
 def test_fraction_is_not_the_threshold_of_a_share_named_frac() -> None:
-    assert find("FAST_REBRO_THRESHOLD_NQUEUE_FRAC")[0].field == "queued_fraction"
+    assert find("FAST_REBRO_THRESHOLD_NQUEUE_FRAC")[0].field == "fast_rebro_threshold_nqueue_frac"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_values_fill_dataclasses_over_the_defaults() -> None:
     assert values.of(Caps, vo="cms") == values.of(Caps) == Caps()
 
 
-@pytest.mark.parametrize("kind", [Timeouts, FastRebrokerage, Scouting, Caps])
+@pytest.mark.parametrize("kind", [Timeouts, Thresholds, Scouting, Caps])
 def test_without_settings_the_defaults_of_the_code_hold(kind: type[Any]) -> None:
     assert Values({}).of(kind) == kind()
 
@@ -106,7 +107,7 @@ def test_value_is_read_by_name() -> None:
     values = Values({("FAST_REBRO_THRESHOLD_NQUEUE_mc", ""): "300"})
     assert values.get("FAST_REBRO_THRESHOLD_NQUEUE_mc") == 300
     assert values.get("FAST_REBRO_THRESHOLD_NQUEUE_user") is None
-    assert values.get("pandaserver.rebroker.FAST_REBRO_THRESHOLD_NQNR_RATIO") == 2.0
+    assert values.get("jedi.jobbroker.FAST_REBRO_THRESHOLD_NQNR_RATIO") == 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
