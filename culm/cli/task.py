@@ -11,6 +11,7 @@ from culm.cli import render
 from culm.cli.context import client_of
 from culm.cli.ids import TaskId, TaskIds, task_id, task_ids
 from culm.cli.render import Json, print_fields, print_json, print_table, say, when
+from culm.cli.why import AllQueues, show_why
 from culm.client import Client
 from culm.core.units import parse_duration
 from culm.wire.views import TaskView
@@ -125,26 +126,10 @@ def history(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
 
 
 @app.command()
-def why(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
-    """Show why a task's jobs go where they go, or why they go nowhere."""
+def why(ctx: typer.Context, id_: TaskId, every: AllQueues = False, as_json: Json = False) -> None:
+    """Say what hinders a task, or how far it is: the same as culm why."""
     client = client_of(ctx)
-    number = task_id(client, id_)
-    found = client.decision(number)
-    if as_json:
-        print_json(found)
-        return
-    task = client.task(number)
-    say(f"task {number} {task.status}" + f": {task.reason}" * bool(task.reason))
-    rows = [("taken", rank, line) for rank, line in enumerate(found.ranking, 1)]
-    rows += [("rejected", 0, line) for line in found.rejections]
-    print_table(
-        ("", "rank", "queue", "because"),
-        ((kind, rank or "", line.get("queue", ""), _because(line)) for kind, rank, line in rows),
-    )
-
-
-def _because(line: dict[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in line.items() if name != "queue")
+    show_why(client.why(task_id(client, id_), queues=every), every=every, as_json=as_json)
 
 
 @app.command()

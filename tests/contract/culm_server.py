@@ -28,6 +28,14 @@ from culm.wire.task_spec import TaskSpec
 from culm.wire.views import CommandAnswer, FileView, History, HistoryEntry, TaskView
 
 NOW = "2026-01-02T03:04:05Z"
+A_WHY = {
+    "noun": "task", "status": "pending", "verdict": "never", "summary": "no queue \x1b[31mtakes it",
+    "details": ["it is looked at again"], "changes": ["ask for less"], "cycle": 2,
+    "brokered_at": NOW,
+    "rules": [{"rule": "memory", "n_queues": 2, "passes": False, "queue": "A", "reason": "small"}],
+    "queues": [{"queue": "A", "verdict": "never", "rule": "memory", "reason": "small"},
+               {"queue": "B", "verdict": "taken", "weight": 0.5}],
+}  # fmt: skip
 
 
 def token_of(user: str, *roles: str) -> str:
@@ -182,6 +190,9 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"task_id": int(task_id), "at": NOW} | {
                 "ranking": ranking, "rejections": rejections,
             })  # fmt: skip
+        elif what == "why":
+            self.value(A_WHY | {"id": int(task_id), "task_id": int(task_id)} | (
+                {} if self.query.get("queues") == "true" else {"queues": []}))  # fmt: skip
         elif what == "parameters":
             self.value(self.world.specs[int(task_id)])
         else:
@@ -226,6 +237,8 @@ class Handler(BaseHTTPRequestHandler):
             self.value({"task_id": job["task_id"], "code": 0, "message": "killed"})
         elif what == "history":
             self.value({"entries": []})
+        elif what == "why":
+            self.value(A_WHY | {"noun": "job", "id": int(job_id), "task_id": job["task_id"]})
         else:
             self.value(job)
 

@@ -118,6 +118,9 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["queue", "set", "Q", "cores"], 2, "core_count=8"),
         (["queue", "add", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["job", "show", "5"], 4, "no such job"),
+        (["why", "17"], 4, "17 is neither a task nor a job of yours"),
+        (["why", "--job", "17"], 4, "no such job"),
+        (["why", "many"], 2, "ids look like"),
         (["set", "NQUEUE"], 4, "threshold NQUEUE"),
         (["share", "set", "nowhere"], 2, "a share's name wants a weight"),
         (["share", "set", "nowhere", "1"], 4, "share nowhere"),
@@ -193,6 +196,9 @@ READING: list[tuple[list[str], type]] = [
     (["task", "wait", "2", "--json"], list),
     (["task", "history", "1", "--json"], list),
     (["task", "why", "1", "--json"], dict),
+    (["why", "1", "--json"], dict),
+    (["why", "5", "--json"], dict),
+    (["why", "last", "--all", "--json"], dict),
     (["task", "logs", "1", "--json"], list),
     (["job", "list", "1", "--json"], list),
     (["job", "show", "5", "--json"], dict),
@@ -283,6 +289,23 @@ def test_dataset_goes_round(culm: Run, world: World, tmp_path: Path) -> None:
     got = culm("dataset", "get", "user.alice.d", "--dir", "out", "--match", "f[0-3]*")
     assert got.stdout.splitlines() == [f"out/f{number}.txt" for number in range(4)]
     assert (tmp_path / "work" / "out" / "f3.txt").read_text() == "number 3"
+
+
+def test_why_says_what_hinders_and_what_would_help(culm: Run, world: World) -> None:
+    a_full_world(world)
+    done = culm("why", "1")
+    assert done.stdout.splitlines() == [
+        "task 1 is pending [never]: no queue \\x1b[31mtakes it",
+        "  it is looked at again",
+        "  2 queues refuse it for good by memory, such as A: small",
+        "  would help: ask for less",
+    ]
+    assert "--all" in done.stderr
+    assert "brokered 2 times" in done.stderr
+    every = culm("task", "why", "1", "--all").stdout.splitlines()
+    assert every[-2:] == ["A\tnever\tmemory\tsmall", "B\ttaken\t\tweight 0.5"]
+    assert culm("why", "5").stdout.startswith("job 5 is ")
+    assert culm("why", "--job", "5").stdout.startswith("job 5 is ")
 
 
 def test_grid_is_added_from_a_file_and_queues_are_steered(

@@ -9,7 +9,7 @@ import pytest
 from tests.builders import a_task, run_stages
 from tests.server_scene import Scene, an_archive, sha256, told
 
-READS = ["", "/history", "/decision", "/parameters", "/jobs"]
+READS = ["", "/history", "/decision", "/parameters", "/jobs", "/why"]
 
 
 @pytest.fixture
