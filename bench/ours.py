@@ -112,7 +112,8 @@ def generated_per_second(ours: Ours, n_jobs: int) -> tuple[int, float]:
     dataset = f"user.{ours.user}.files.{next(ours.names)}"
     _register(ours, dataset, n_jobs)
     stream = InputStream(stream="IN", datasets=(dataset,))
-    spec = TaskSpec(name=ours.task_name(), command="true", inputs=(stream,), n_files_per_job=1)
+    spec = TaskSpec(name=ours.task_name(), command="true", inputs=(stream,), n_files_per_job=1,
+                    skip_scouts=True)  # fmt: skip
     task_id = ours.client.submit(spec).task_id
     wait_until(
         lambda: ours.count(task_id, "activated") >= n_jobs, "jobs activated", PATIENCE_SECONDS
@@ -153,7 +154,8 @@ def dispatched_per_second(ours: Ours, n_jobs: int, batch: int) -> float:
 def jobs_to_the_end_per_second(ours: Ours, n_jobs: int) -> float:
     """From submission until the task is done: `true` as payload. Needs a daemon and a pilot."""
     started = time.perf_counter()
-    spec = TaskSpec(name=ours.task_name(), command="true", n_jobs=n_jobs, memory_mb=100, disk_mb=1)
+    spec = TaskSpec(name=ours.task_name(), command="true", n_jobs=n_jobs, memory_mb=100, disk_mb=1,
+                    skip_scouts=True)  # fmt: skip
     accepted = ours.client.submit(spec)
     (task,) = ours.client.wait([accepted.task_id], timeout=max(600.0, n_jobs / 10))
     seconds = time.perf_counter() - started

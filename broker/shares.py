@@ -131,6 +131,33 @@ class ShareTree:
         return tuple(s.name for s in waiting)
 
 
+def serve(
+    due: Mapping[str, float],
+    used_hs06: Mapping[str, float],
+    waiting: Mapping[str, Sequence[tuple[int, float]]],
+    wanted: int,
+) -> list[int]:
+    """Up to `wanted` jobs, one by one from the share that has least of what it is due.
+
+    `due` are fractions of the whole, `waiting` the jobs of each share in their order, with the
+    HS06 of each; what was given counts for the next choice. Ties go by name.
+    """
+    used = {share: used_hs06.get(share, 0.0) for share in {*used_hs06, *waiting}}
+    total, places = sum(used.values()), dict.fromkeys(waiting, 0)
+    served: list[int] = []
+    while places and len(served) < wanted:
+        whole = total or 1.0
+        share = min(places, key=lambda s: (used[s] / whole - due.get(s, 0.0), s))
+        job_id, hs06 = waiting[share][places[share]]
+        served.append(job_id)
+        used[share] += hs06
+        total += hs06
+        places[share] += 1
+        if places[share] == len(waiting[share]):
+            del places[share]
+    return served
+
+
 def _pour(amount: float, family: Sequence[Share], wants: Mapping[str, float]) -> dict[str, float]:
     """An amount poured over siblings by weight, none getting more than it wants."""
     given = dict.fromkeys((share.name for share in family), 0.0)

@@ -17,7 +17,7 @@ _BY_SHARE = "_<share>"
 
 
 def _parameter(name: str, default: Any, unit: str, description: str) -> Any:
-    about = {"name": name, "unit": unit, "description": description, "minimum": 0}
+    about = {"name": name, "unit": unit, "description": description}
     if name.endswith(_BY_SHARE):
         return field(default_factory=dict, metadata=about)
     return field(default=default, metadata=about)
@@ -54,7 +54,7 @@ class Thresholds:
         "mean disk I/O a core of a queue, where the queue says nothing",
     )  # fmt: skip
     memory_compensation: float = _parameter(
-        "MEMORY_COMPENSATION", 0.9, "ratio", "factor on the estimated memory of a job"
+        "MEMORY_COMPENSATION", 0.9, "factor", "factor on the estimated memory of a job"
     )
     min_output_disk_mb: float = _parameter(
         "MIN_OUTPUT_DISK", 500, "MB", "least scratch disk counted for a job's output"
@@ -87,13 +87,16 @@ class Thresholds:
         "TRANSFERRING_LIMIT", 2000, "jobs", "jobs in transfer, where the queue says nothing"
     )
     nw_threshold: float = _parameter(
-        "NW_THRESHOLD", 1.7, "ratio", "least network weight for urgent jobs, before the multiplier"
+        "NW_THRESHOLD", 1.7, "weight", "least network weight for urgent jobs, before the multiplier"
     )
     nw_weight_multiplier: float = _parameter(
-        "NW_WEIGHT_MULTIPLIER", 1, "ratio", "factor on NW_THRESHOLD"
+        "NW_WEIGHT_MULTIPLIER", 1, "factor", "factor on NW_THRESHOLD"
     )
     queued_over_running: float = _parameter(
-        "QUEUED_OVER_RUNNING", 2, "ratio", "queued jobs for each running one that fill a queue"
+        "QUEUED_OVER_RUNNING",
+        2,
+        "jobs a running one",
+        "queued jobs for each running one that fill a queue",
     )
     queued_floor: float = _parameter(
         "QUEUED_FLOOR", 20, "jobs", "so many running jobs are taken for granted: idle queues start"
@@ -104,7 +107,7 @@ class Thresholds:
     run_time_importance: float = _parameter(
         "RUN_TIME_IMPORTANCE",
         0.1,
-        "ratio",
+        "factor",
         "how much a second of run time counts beside one of waiting",
     )
     expected_mb_per_second: float = _parameter(
@@ -149,13 +152,13 @@ class Thresholds:
     fast_rebro_threshold_nqnr_ratio: float = _parameter(
         "FAST_REBRO_THRESHOLD_NQNR_RATIO",
         3,
-        "ratio",
+        "jobs a running one",
         "a share's queued over running jobs at a queue",
     )
     fast_rebro_threshold_nqueue_frac: float = _parameter(
         "FAST_REBRO_THRESHOLD_NQUEUE_FRAC",
         0.3,
-        "ratio",
+        "fraction",
         "a share's jobs queued there over everywhere",
     )
     fast_rebro_threshold_nqueue: Mapping[str, float] = _parameter(

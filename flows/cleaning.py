@@ -14,13 +14,15 @@ from typing import Any
 import httpx
 
 from culm.core.clock import utc_now
+from culm.core.errors import Unreachable
 from culm.core.settings import load_settings
 from flows.environment import api_url, prefect_environment, prepare
 from flows.table import ROWS
 from tasks.store.books import Books
 
 STAGES = (
-    "refine", "feed", "assign", "generate", "collect", "post_process", "retry", "command",
+    "refine", "feed", "assign", "generate", "collect", "scout", "post_process", "retry",
+    "command",
 )  # fmt: skip
 OURS = [*STAGES, *ROWS, "watchdogs", "run_task", "wait_for_task"]
 PAGE = 50
@@ -102,5 +104,8 @@ def _ago(age: timedelta) -> str:
 @contextmanager
 def _client() -> Iterator[httpx.Client]:
     prepare(prefect_environment(load_settings()))
-    with httpx.Client(base_url=api_url(), timeout=30.0, trust_env=False) as client:
-        yield client
+    try:
+        with httpx.Client(base_url=api_url(), timeout=30.0, trust_env=False) as client:
+            yield client
+    except httpx.HTTPError as error:
+        raise Unreachable(f"Prefect's API {api_url()}: {error}") from error

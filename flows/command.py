@@ -14,17 +14,19 @@ from flows.roster import NAME as WATCHDOGS
 from flows.shift import Hours
 from tasks.stages import STAGES
 
-app = typer.Typer(help="Work on tasks: one agent a stage, watchdogs by the clock.")
+app = typer.Typer(rich_markup_mode=None)
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def daemon(  # each is an option of the command line
     stages: Annotated[
         str, typer.Option(help="Only these agents, with commas between; `watchdogs` is one.")
     ] = "",
-    without_prefect: Annotated[bool, typer.Option(help="Record nothing in Prefect.")] = False,
+    without_prefect: Annotated[
+        bool, typer.Option("--without-prefect", help="Record nothing in Prefect.")
+    ] = False,
     shift_minutes: Annotated[float, typer.Option(min=0.05, help="How long a shift lasts.")] = 15.0,
-    once: Annotated[bool, typer.Option(help="Until nothing is ready, then end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Until nothing is ready, then end.")] = False,
     wait_for_prefect: Annotated[
         float, typer.Option(min=0, help="Seconds to wait for Prefect's server before work begins.")
     ] = 0.0,

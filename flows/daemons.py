@@ -62,18 +62,20 @@ def _flow_of(row: Row) -> Flow[..., Any]:
 
 
 lost_jobs = _flow_of(ROWS["lost_jobs"])
+quiet_jobs = _flow_of(ROWS["quiet_jobs"])
+rest_black_holes = _flow_of(ROWS["rest_black_holes"])
 gone_pilots = _flow_of(ROWS["gone_pilots"])
 clean_up = _flow_of(ROWS["clean_up"])
 configurator = _flow_of(ROWS["configurator"])
 queue_statistics = _flow_of(ROWS["queue_statistics"])
 rebroker = _flow_of(ROWS["rebroker"])
-fast_rebroker = _flow_of(ROWS["fast_rebroker"])
 count_shares = _flow_of(ROWS["count_shares"])
 throttler = _flow_of(ROWS["throttler"])
 age_priorities = _flow_of(ROWS["age_priorities"])
 update_locality = _flow_of(ROWS["update_locality"])
 queue_filler = _flow_of(ROWS["queue_filler"])
 task_withholder = _flow_of(ROWS["task_withholder"])
+fast_rebrokerage = _flow_of(ROWS["fast_rebrokerage"])
 pilot_streaming = _flow_of(ROWS["pilot_streaming"])
 clean_flow_runs = _flow_of(ROWS["clean_flow_runs"])
 end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
@@ -81,9 +83,9 @@ end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
 DAEMON_FLOWS = {
     each.name: each
     for each in (
-        lost_jobs, gone_pilots, clean_up, configurator, queue_statistics, rebroker,
-        fast_rebroker, count_shares, throttler, age_priorities,
-        update_locality, queue_filler, task_withholder, pilot_streaming, clean_flow_runs,
+        lost_jobs, quiet_jobs, rest_black_holes, gone_pilots, clean_up, configurator,
+        queue_statistics, rebroker, count_shares, throttler, age_priorities, update_locality,
+        queue_filler, task_withholder, fast_rebrokerage, pilot_streaming, clean_flow_runs,
         end_lost_shifts,
     )
 }  # fmt: skip

@@ -97,8 +97,8 @@ class Shift(Generic[P]):
                 return await self.agent.take()
             except Exception as error:
                 trouble += 1
-                seconds = min(2.0 ** min(trouble, 10), LONGEST_TROUBLE_SECONDS)
-                log.warning("%s: no claim, again in %.0f s: %s", self.agent.name, seconds, error)
+                seconds = min(0.25 * 2.0 ** min(trouble, 10), LONGEST_TROUBLE_SECONDS)
+                log.warning("%s: no claim, again in %g s: %s", self.agent.name, seconds, error)
                 await self._pause(asyncio.sleep(seconds))
         return ()
 

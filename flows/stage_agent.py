@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from culm.core.errors import Busy
 from flows.agent import Piece
 from flows.backoff import Backoff
 from flows.leases import postpone, rest
@@ -45,6 +47,8 @@ class StageAgent:
     _next_try: float | None = None
     _idle: Counter[int] = field(default_factory=Counter)
     _outcomes: dict[int, Outcome] = field(default_factory=dict)
+    _not_before: float = 0.0
+    _unsettled: list[Claim] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -52,12 +56,16 @@ class StageAgent:
         return self.stage.name
 
     async def take(self) -> Sequence[StagePiece]:
-        """What is ready now."""
+        """What is ready now; a stage that gathers has it wait a little after the last time."""
+        await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
         # The mark comes first: news that arrives while we look must end the next wait.
         self._mark = self.waker.mark()
+        await self._release_unsettled()
         claims = await asyncio.to_thread(
             self.stage.claim, self.books, self.owner, self.batch_size, self.task_ids
         )
+        if claims:
+            self._not_before = time.monotonic() + self.stage.gather_seconds
         return [self._piece(claim) for claim in claims]
 
     async def wait(self, seconds: float) -> None:
@@ -84,7 +92,20 @@ class StageAgent:
     ) -> None:
         seconds = self.backoff.failed(claim.task_id)
         self._next_try = min(seconds, self._next_try or SWEEP_SECONDS)
-        await asyncio.to_thread(keep, self.books, claim, self.owner, seconds)
+        try:
+            await asyncio.to_thread(keep, self.books, claim, self.owner, seconds)
+        except Busy:
+            self._unsettled.append(claim)
+            raise
+
+    async def _release_unsettled(self) -> None:
+        """Give back what could not be settled while the database was away.
+
+        Else a database that restarts would cost those tasks the rest of their lease.
+        """
+        if self._unsettled:
+            await asyncio.to_thread(self.stage.give_back, self.books, self._unsettled, self.owner)
+            self._unsettled = []
 
     def _spins(self, outcome: Outcome) -> bool:
         """Whether the task was found ready many times since the last wait, with no effect."""

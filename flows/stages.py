@@ -59,6 +59,12 @@ async def collect(task_ids: list[int] | None = None, minutes: float | None = Non
     return await _serve("collect", task_ids, minutes)
 
 
+@flow(name="scout", **_OPTIONS)
+async def scout(task_ids: list[int] | None = None, minutes: float | None = None) -> Outcomes:
+    """What a task's first jobs measured sets what the rest asks for."""
+    return await _serve("scout", task_ids, minutes)
+
+
 @flow(name="post_process", **_OPTIONS)
 async def post_process(task_ids: list[int] | None = None, minutes: float | None = None) -> Outcomes:
     """Tasks with nothing left are closed."""
@@ -79,7 +85,7 @@ async def command(task_ids: list[int] | None = None, minutes: float | None = Non
 
 STAGE_FLOWS = {
     each.name: each
-    for each in (refine, feed, assign, generate, collect, post_process, retry, command)
+    for each in (refine, feed, assign, generate, collect, scout, post_process, retry, command)
 }
 
 

@@ -20,7 +20,8 @@ class Row:
     `words` say what it is for. The function takes the books and `arguments`, and gives one line
     about what it did, empty if there was nothing to do. `sync`: one machine at a time, and one
     run a period over all of them; otherwise each daemon runs it for itself. `loop`: called again
-    at once while it finds something to do, until its period is over.
+    at once while it finds something to do, until its period is over. `of_prefect`: it looks after
+    Prefect's own database, so a daemon without Prefect leaves it out.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Row:
     period_seconds: float
     sync: bool = True
     loop: bool = False
+    of_prefect: bool = False
     arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def load(self) -> Callable[..., str]:
@@ -44,6 +46,18 @@ TABLE = (
         words="Jobs whose pilot is not heard of any more fail, and their input goes back.",
         function="tasks.stages.watchdogs:lost_jobs",
         period_seconds=10,
+    ),
+    Row(
+        name="quiet_jobs",
+        words="Jobs that waited or ran for too long are brokered again or fail.",
+        function="tasks.stages.timeouts:quiet_jobs",
+        period_seconds=300,
+    ),
+    Row(
+        name="rest_black_holes",
+        words="Queues and nodes that fail jobs fast, while others do not, get no work for a while.",
+        function="tasks.stages.rests:rest_black_holes",
+        period_seconds=60,
     ),
     Row(
         name="gone_pilots",
@@ -74,12 +88,6 @@ TABLE = (
         words="Jobs that wait too long, or at a closed queue, are sent elsewhere.",
         function="tasks.stages.rebrokerage:rebroker_waiting",
         period_seconds=600,
-    ),
-    Row(
-        name="fast_rebroker",
-        words="A share's long line at a queue where little of it runs is spread anew.",
-        function="tasks.stages.rebrokerage:fast_rebroker",
-        period_seconds=300,
     ),
     Row(
         name="count_shares",
@@ -118,6 +126,12 @@ TABLE = (
         period_seconds=1800,
     ),
     Row(
+        name="fast_rebrokerage",
+        words="Where too many jobs of a share wait at one queue, they go back to brokerage.",
+        function="tasks.stages.fast_rebrokerage:fast_rebrokerage",
+        period_seconds=600,
+    ),
+    Row(
         name="pilot_streaming",
         words="It is worked out how many workers of each kind every queue should get next.",
         function="tasks.stages.pilot_streaming:pilot_streaming",
@@ -127,6 +141,7 @@ TABLE = (
         name="clean_flow_runs",
         words="Flow runs of ours that ended days ago are deleted from Prefect's database.",
         function="flows.cleaning:clean_flow_runs",
+        of_prefect=True,
         period_seconds=3600,
         arguments=MappingProxyType({"keep_days": 7.0}),
     ),
@@ -134,6 +149,7 @@ TABLE = (
         name="end_lost_shifts",
         words="Shifts whose daemon died are marked so in Prefect: they would run forever there.",
         function="flows.cleaning:end_lost_shifts",
+        of_prefect=True,
         period_seconds=600,
         arguments=MappingProxyType({"silent_minutes": 60.0}),
     ),

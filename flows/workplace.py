@@ -36,8 +36,8 @@ class Workplace:
 
 
 def open_workplace(settings: Settings) -> Workplace:
-    """The books that the settings name, opened."""
-    books = Books(settings.database_url, pool_size=POOL_SIZE)
+    """The books that the settings name, opened; they must be there."""
+    books = Books.existing(settings.database_url, pool_size=POOL_SIZE)
     return Workplace(settings, books, Waker(books), owner_name())
 
 

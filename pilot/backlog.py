@@ -11,6 +11,8 @@ from pilot.attempt import Attempt
 
 SHORT_SECONDS = 1.0
 """Jobs that take less are asked for before the last ones have ended."""
+ROUNDS_AHEAD = 2
+"""So many of them for each slot are still in hand then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class Backlog:
     def room(self, seconds: float, *, ahead: bool) -> Room | None:
         """What is free once a slot is idle and no job waits; None if not within some seconds.
 
-        With `ahead`, and while jobs are short, the slots need not be idle: all that the pilot has
-        is about to be free.
+        With `ahead`, and while jobs are short, it does not come to that: an answer takes as long
+        as some jobs, and all that the pilot has is about to be free.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._is_hungry(ahead), seconds)
@@ -79,7 +81,9 @@ class Backlog:
             self._changed.notify_all()
 
     def _is_hungry(self, ahead: bool) -> bool:
-        return not self._waiting and (self._is_idle() or (ahead and self._are_short))
+        if ahead and self._are_short:
+            return len(self._waiting) <= self._whole.slots * ROUNDS_AHEAD
+        return not self._waiting and self._is_idle()
 
     def _is_idle(self) -> bool:
         free = self._free

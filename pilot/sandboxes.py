@@ -10,6 +10,7 @@ from pathlib import Path
 from culm.core import names
 from culm.core.archives import extract
 from culm.core.checksums import sha256_of
+from culm.core.disks import is_full
 from culm.core.errors import CulmError, TooLarge
 from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import Sandbox
@@ -39,7 +40,8 @@ class Sandboxes:
             extract(self._archive(sandbox, gate), work)
         except (CulmError, OSError) as error:
             diag = f"sandbox {sandbox.digest[:12]}: {error}"
-            raise JobFailed(PilotError.NO_USER_TARBALL, diag) from error
+            code = PilotError.NO_LOCAL_SPACE if is_full(error) else PilotError.NO_USER_TARBALL
+            raise JobFailed(code, diag) from error
 
     def _archive(self, sandbox: Sandbox, gate: Gate) -> Path:
         if not names.DIGEST.fullmatch(sandbox.digest):

@@ -17,7 +17,7 @@ from culm.wire.reports import MAX_METADATA, OutputFile
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 from pilot.payload import STDERR, STDOUT
-from pilot.transfer import bring_out
+from pilot.transfer import bring_out, full_disk
 from pilot.workdir import JobDirectory
 
 USER_METADATA = "userJobMetadata.json"
@@ -85,7 +85,8 @@ def _store(found: Found, scratch: Path, tools: CopyTools, gate: Gate) -> OutputF
     if not names.is_pattern(found.output.local_name):
         return _stored(found.output, found.files[0], tools, gate)
     try:
-        pack([(path.name, path) for path in found.files], scratch, level=1)
+        with full_disk():
+            pack([(path.name, path) for path in found.files], scratch, level=1)
         return _stored(found.output, scratch, tools, gate)
     finally:
         scratch.unlink(missing_ok=True)

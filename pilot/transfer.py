@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from culm.core.disks import is_full
 from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobInput
 from pilot.backoff import Backoff
@@ -54,7 +54,7 @@ def _one_place(
         tools.tool_for(url).fetch(url, target, gate)
 
     try:
-        with _full_disk():
+        with full_disk():
             _with_tries(fetch, gate)
     except NotThere as error:
         return Failure(PilotError.REPLICA_NOT_FOUND, str(error))
@@ -86,7 +86,7 @@ def bring_out(tools: CopyTools, source: Path, url: str, gate: Gate) -> Content:
     """
     content = Content.of(source)
     try:
-        with _full_disk():
+        with full_disk():
             _with_tries(lambda: tools.tool_for(url).store(source, url, content, gate), gate)
     except ChecksumDiffers as error:
         raise JobFailed(PilotError.PUT_ADLER_MISMATCH, str(error)) from error
@@ -108,10 +108,11 @@ def _with_tries(act: Callable[[], None], gate: Gate) -> None:
 
 
 @contextmanager
-def _full_disk() -> Iterator[None]:
+def full_disk() -> Iterator[None]:
+    """Turns the error of a full disk into a failure that costs the user no attempt."""
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_full(error):
             raise JobFailed(PilotError.NO_LOCAL_SPACE, str(error)) from error
         raise

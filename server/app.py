@@ -22,6 +22,7 @@ from culm.core.settings import Settings, load_settings
 from server import problems
 from server.boundary import Boundary
 from server.group_commit import GroupWriter
+from server.hot_paths import HotPaths
 from server.identity.identification import Identification
 from server.identity.keys import KeyRing
 from server.identity.revocations import RELOAD_SECONDS, Revocations
@@ -86,6 +87,7 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
     # pilots first. Matching was half of what a small request costs.
     app.router.routes.extend(route for noun in by_heat(NOUNS) for route in noun.router.routes)
     app.openapi = _once(app)  # type: ignore[method-assign]
+    app.add_middleware(HotPaths, nouns=NOUNS)
     app.add_middleware(Identification, tokens=tokens, now=now)
     app.add_middleware(Boundary, metrics=metrics)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +26,12 @@ class Binding:
         """This binding, if tokens do not travel readable over a network by it.
 
         Raises:
-            Misconfigured: it is public without TLS, or half of the TLS files is missing.
+            Misconfigured: it is public without TLS, or the TLS files are not a pair.
         """
         if (self.certificate is None) != (self.key is None):
             raise Misconfigured("TLS needs both --tls-certificate and --tls-key")
-        for path in (self.certificate, self.key):
-            if path is not None and not path.is_file():
-                raise Misconfigured(f"no file {path}")
+        if self.certificate is not None and self.key is not None:
+            _check_pair(self.certificate, self.key)
         if not is_loopback(self.host) and self.certificate is None and not self.allow_plain_http:
             fault = FieldFault("server_host", self.host, "127.0.0.1, or TLS")
             raise Misconfigured(
@@ -41,6 +41,26 @@ class Binding:
                 f"give {ALLOW_FLAG}",
             )
         return self
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Pass if these are a certificate and its key; a key with a passphrase is none.
+
+    Raises:
+        Misconfigured: they are not.
+    """
+    for path in (certificate, key):
+        if not path.is_file():
+            raise Misconfigured(f"no file {path}")
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # No passphrase is ever asked for: nobody sits at a server.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise Misconfigured(
+            f"{certificate} and {key} are no certificate and its key: {error}",
+            hint="both are PEM files, the key has no passphrase: openssl x509 -in CERTIFICATE",
+        ) from error
 
 
 def is_loopback(host: str) -> bool:

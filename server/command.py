@@ -11,7 +11,7 @@ import typer
 from culm.core.settings import PREFIX, Settings, load_settings
 from server.binding import Binding
 
-app = typer.Typer(help="Run the HTTP service over the books.", no_args_is_help=False)
+app = typer.Typer(rich_markup_mode=None)
 
 GRACE_SECONDS = 10
 KEEP_ALIVE_SECONDS = 75
@@ -20,9 +20,8 @@ WORKER_START_SECONDS = 60
 """On a busy machine the imports of a worker take longer than uvicorn's own five seconds."""
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def server(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port.")] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
@@ -30,12 +29,13 @@ def server(  # noqa: PLR0913, PLR0917 - each is an option of the command
     tls_certificate: Annotated[Path | None, typer.Option(help="PEM file for TLS.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with its key.")] = None,
     allow_plain_http: Annotated[
-        bool, typer.Option(help="Listen on a public address without TLS (behind a proxy).")
+        bool,
+        typer.Option(
+            "--allow-plain-http", help="Listen on a public address without TLS (behind a proxy)."
+        ),
     ] = False,
 ) -> None:
     """Serve until told to stop. Makes keys and tokens at its first start."""
-    if context.invoked_subcommand is not None:
-        return
     flags = {"server_host": host, "server_port": port, "log_level": log_level}
     settings = load_settings(flags)
     binding = Binding(
@@ -52,7 +52,7 @@ def serve(settings: Settings, binding: Binding, workers: int = 1) -> None:
     """Run the service in this process, or in so many of its children, until it is told to stop.
 
     Raises:
-        Misconfigured: the database has another schema than this program.
+        Misconfigured: there is no database, or it has another schema than this program.
     """
     import uvicorn
 
@@ -75,7 +75,7 @@ def serve(settings: Settings, binding: Binding, workers: int = 1) -> None:
         "ssl_certfile": binding.certificate,
         "ssl_keyfile": binding.key,
     }
-    books = Books(settings.database_url)
+    books = Books.existing(settings.database_url)
     schema.check(books)
     if workers == 1:
         uvicorn.run(create_app(settings, books), **options)

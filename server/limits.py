@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from culm.core.errors import FieldFault, InvalidRequest, TooLarge
 
@@ -24,6 +25,10 @@ class BodyLimits:
     max_bytes: int
     grace_seconds: float = 20.0
     bytes_per_second: int = 10 * KB
+
+    def deadline(self, started: float, received: int) -> float:
+        """When the next bytes must be there, on the clock of `started`."""
+        return started + self.grace_seconds + received / self.bytes_per_second
 
 
 SMALL = BodyLimits(64 * KB)
@@ -43,9 +48,8 @@ async def blocks(request: Request, limits: BodyLimits) -> AsyncIterator[bytes]:
     started, received = loop.time(), 0
     stream = aiter(request.stream())
     while True:
-        deadline = started + limits.grace_seconds + received / limits.bytes_per_second
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(limits.deadline(started, received)):
                 block = await anext(stream, None)
         except TimeoutError as error:
             raise _too_slow(received, limits) from error
@@ -59,8 +63,29 @@ async def blocks(request: Request, limits: BodyLimits) -> AsyncIterator[bytes]:
 
 
 async def whole_body(request: Request, limits: BodyLimits) -> bytes:
-    """All bytes of the body; errors as `blocks` says."""
-    return b"".join([block async for block in blocks(request, limits)])
+    """All bytes of the body; errors as `blocks` says.
+
+    Raises:
+        ClientDisconnect: the client has gone.
+    """
+    _check_declared(request, limits)
+    started, received, parts = asyncio.get_running_loop().time(), 0, []
+    more, receive = True, request.receive
+    try:
+        async with asyncio.timeout_at(started + limits.grace_seconds) as patience:
+            while more:
+                said = await receive()
+                if said["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                parts.append(said.get("body", b""))
+                received, more = received + len(parts[-1]), said.get("more_body", False)
+                if received > limits.max_bytes:
+                    raise _too_large(f"more than {limits.max_bytes}", limits)
+                if more:
+                    patience.reschedule(limits.deadline(started, received))
+    except TimeoutError as error:
+        raise _too_slow(received, limits) from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def declared_length(request: Request) -> int | None:

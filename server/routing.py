@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
+from culm.core.errors import OurFault
 from server.identity.access import Access, Guard
 from server.schemas import PREFIX, PROBLEM, reference
 
@@ -21,7 +22,8 @@ JSON, BYTES = "application/json", "application/octet-stream"
 class Terms:
     """What a route promises. `takes` and `answers` are messages, or a media type for bytes.
 
-    `example` is a body that it takes, as JSON values.
+    `example` is a body that it takes, as JSON values. The handler of a `direct` route takes the
+    request and nothing else.
     """
 
     access: Access
@@ -30,6 +32,28 @@ class Terms:
     status: int = 200
     also: tuple[int, ...] = ()
     example: Any = None
+    direct: bool = False
+
+
+class DirectRoute(APIRoute):
+    """Guard, handler, answer: for what pilots ask all the time.
+
+    FastAPI documents the route; solving dependencies that there are not would cost more than
+    the rest of a small answer.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What runs for each request."""
+        guard, handler = _guard_of(self), self.endpoint
+        if guard is None:
+            raise OurFault(f"route {self.path} has no access rule")
+
+        async def answer(request: Request) -> Response:
+            await guard(request)
+            response: Response = await handler(request)
+            return response
+
+        return answer
 
 
 class Noun:
@@ -77,6 +101,7 @@ class Noun:
                 operation_id=f"{methods[0].lower()}_{handler.__name__}",
                 response_model=None,
                 openapi_extra=_documentation(terms),
+                route_class_override=DirectRoute if terms.direct else None,
             )
             return handler
 
@@ -85,8 +110,13 @@ class Noun:
 
 def access_of(route: APIRoute) -> Access | None:
     """The access rule of a route; None if somebody forgot it."""
+    guard = _guard_of(route)
+    return None if guard is None else guard.access
+
+
+def _guard_of(route: APIRoute) -> Guard | None:
     guards = (depends.dependency for depends in route.dependencies)
-    return next((guard.access for guard in guards if isinstance(guard, Guard)), None)
+    return next((guard for guard in guards if isinstance(guard, Guard)), None)
 
 
 def _documentation(terms: Terms) -> dict[str, Any]:

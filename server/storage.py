@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
 import os
 import secrets
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from culm.core import names
+from culm.core.disks import is_full
 from culm.core.errors import (
     ChecksumMismatch,
     Conflict,
@@ -144,10 +144,11 @@ def drop_old_drafts(folder: Path) -> int:
 
 
 def writable(folder: Path) -> bool:
-    """Whether files can be made in a folder."""
+    """Whether files can be made in a folder, and hold something: a full disk takes empty ones."""
     probe = folder / DRAFTS / f"probe-{secrets.token_hex(8)}"
     try:
-        _create(probe).close()
+        with _create(probe) as stream:
+            stream.write(bytes(4096))
     except OSError:
         return False
     finally:
@@ -203,6 +204,5 @@ class _said_as_ours:  # noqa: N801 - reads as the words that it is
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            words = "the storage is full" if full else "the storage cannot be written"
+            words = "the storage is full" if is_full(error) else "the storage cannot be written"
             raise StorageFailed(words, hint="try again later, or tell the operator") from error

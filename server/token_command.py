@@ -18,7 +18,9 @@ from server.identity.private_files import write_private
 from server.identity.revocations import Revocations, revoke_all, revoke_token
 from server.identity.tokens import Grant, TokenChecker, issue_token
 
-app = typer.Typer(help="Tokens and the keys that sign them.", no_args_is_help=True)
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Tokens and the keys that sign them."
+)
 
 
 @app.command()
@@ -60,8 +62,8 @@ def revoke(
     settings = load_settings()
     if token_file is not None:
         checker = TokenChecker(KeyRing.open(settings.keys_dir), Revocations())
-        token_id = checker.actor(token_file.read_text().strip(), utc_now()).token_id
-    with Books(settings.database_url) as books, books.write() as session:
+        token_id = checker.actor(_text_of(token_file), utc_now()).token_id
+    with Books.existing(settings.database_url) as books, books.write() as session:
         if user:
             revoke_all(session, user, reason)
         else:
@@ -84,6 +86,14 @@ def new_key() -> None:
     folder = load_settings().keys_dir
     KeyRing.open(folder)
     typer.echo(make_key(folder))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        fault = FieldFault("TOKEN_FILE", str(path), f"a file with a token ({error})")
+        raise InvalidRequest("this token cannot be read", faults=[fault]) from error
 
 
 def _roles(text: str) -> frozenset[Role]:

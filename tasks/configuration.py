@@ -21,6 +21,7 @@ from broker.throttle import Caps
 from broker.withholding import Withholding
 from culm.core.errors import FieldFault, InvalidRequest, NotFound
 from culm.core.nearest import unknown_name
+from tasks.black_holes import BlackHoles
 from tasks.thresholds import Brokerage, Scouting, Timeouts
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
     ("jedi", "dbproxy", Scouting),
     ("pandaserver", "ups", Streaming),
     ("pandaserver", "watcher", Timeouts),
+    ("pandaserver", "watcher", BlackHoles),
     ("jedi", "jobbroker", Thresholds),
     ("jedi", "jobbroker", Brokerage),
 )

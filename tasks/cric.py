@@ -115,7 +115,7 @@ def _switches(
     for key in DIRECT:
         try:
             if _flag(given.get(key, False)):
-                found["reads_directly"] = True
+                found["direct_access"] = True
         except ValueError as error:
             faults.append(FieldFault(f"{name}.{key}", ascii(given[key])[:80], str(error)))
     seed = str(given.get("jobseed", "")).lower()
@@ -124,7 +124,7 @@ def _switches(
         faults.append(FieldFault(f"{name}.jobseed", ascii(seed)[:80], words))
     found |= JOB_SEEDS.get(seed, {})
     if "disablereassign" in str(given.get("catchall", "")).lower():
-        found["keeps_jobs"] = True
+        found["disable_reassign"] = True
     if given.get("capability") == "mcore":
         found["min_core_count"] = 2
     return found

@@ -44,6 +44,7 @@ class TaskEvent(StrEnum):
     INCEXEC_REQUESTED = "incexec_requested"
     PARAMETERS_CHANGED = "parameters_changed"
     AVALANCHE_REQUESTED = "avalanche_requested"
+    REACTIVATED = "reactivated"
     PAUSE_REQUESTED = "pause_requested"
     RESUMED = "resumed"
     THROTTLED = "throttled"
@@ -67,6 +68,7 @@ class JobEvent(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     LEASE_EXPIRED = "lease_expired"
+    TIMED_OUT = "timed_out"
     CLOSED = "closed"
     CANCELLED = "cancelled"
 
@@ -181,7 +183,7 @@ TASK = Machine(
         ((T.DEFINED, T.PENDING), _TE.INPUT_AWAITED, T.PENDING),
         ((T.DEFINED, T.PENDING), _TE.FED, T.ASSIGNING),
         ((T.ASSIGNING,), _TE.DESTINATION_CHOSEN, T.READY),
-        ((T.ASSIGNING, *_GENERATING), _TE.HINDERED, T.PENDING),
+        ((T.ASSIGNING, T.SCOUTING, *_GENERATING), _TE.HINDERED, T.PENDING),
         (T.READY, _TE.PREPROCESS_NEEDED, T.TOPREPROCESS),
         (T.TOPREPROCESS, _TE.PREPROCESS_STARTED, T.PREPROCESSING),
         (T.PREPROCESSING, _TE.PREPROCESSED, T.READY),
@@ -208,6 +210,8 @@ TASK = Machine(
         # Every stage can be run again, so a resumed task starts at the first and comes to
         # where it was: no status needs to be remembered.
         (T.PAUSED, _TE.RESUMED, T.DEFINED),
+        # The same way for what waits: everything about it is looked at again, at once.
+        ((T.PENDING, T.THROTTLED), _TE.REACTIVATED, T.DEFINED),
         ((T.READY, T.RUNNING, T.PENDING, T.SCOUTED), _TE.THROTTLED, T.THROTTLED),
         (T.THROTTLED, _TE.UNTHROTTLED, T.READY),
         ((*_ALIVE,), _TE.FOUND_HOPELESS, T.TOBROKEN),
@@ -238,6 +242,7 @@ JOB = Machine(
         # A job that nobody has started is closed; one that ran is a failure.
         (J.SENT, _JE.LEASE_EXPIRED, J.CLOSED),
         ((J.STARTING, J.RUNNING), _JE.LEASE_EXPIRED, J.FAILED),
+        ((J.STARTING, J.RUNNING, *_SETTLING), _JE.TIMED_OUT, J.FAILED),
         ((*_UNSENT, J.SENT), _JE.CLOSED, J.CLOSED),
         ((*_UNSENT, *_WITH_PILOT, J.HOLDING), _JE.CANCELLED, J.CANCELLED),
     ),

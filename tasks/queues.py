@@ -61,11 +61,13 @@ class QueueSettings:
     pilot_factor: float = _setting(
         "factor of its weight for analysis", "", 1.0, low=0.001, high=1000
     )
-    reads_directly: bool = _setting("jobs may read input where it is", default=False)
+    direct_access: bool = _setting("jobs may read input where it is", default=False)
     takes_ordinary_jobs: bool = _setting("it takes jobs without event service", default=True)
     takes_event_service: bool = _setting("it takes event service jobs", default=True)
     takes_dynamic_events: bool = _setting("events of a job may be chosen for it", default=True)
-    keeps_jobs: bool = _setting("jobs that wait there are never sent elsewhere", default=False)
+    disable_reassign: bool = _setting(
+        "jobs that wait there are never sent elsewhere", default=False
+    )
     software: Software | None = field(
         default=None,
         metadata={
@@ -131,12 +133,14 @@ def queue_settings(document: Mapping[str, Any], queue: str) -> QueueSettings:
     Raises:
         InvalidRequest: a key is unknown, a value wrong, or two do not fit together; each named.
     """
-    return _decoded(json.dumps(document, sort_keys=True), queue)
+    return settings_of_text(json.dumps(document, sort_keys=True), queue)
 
 
 @lru_cache(maxsize=10_000)
-def _decoded(document: str, queue: str) -> QueueSettings:
-    """Dispatch, reports and brokerage read the same few documents all the time."""
+def settings_of_text(document: str, queue: str) -> QueueSettings:
+    """Like `queue_settings`, from the document's text: dispatch and reports read the same few
+    all the time.
+    """
     found = decode(QueueSettings, json.loads(document), f"settings of queue {queue}")
     try:
         return found.check()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from tasks.store.seed import seed
 from tests.server_scene import a_token, settings_in
 
 REPOSITORY = Path(__file__).parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,16 @@ class LiveServer:
 
 
 @contextmanager
-def live_server(books_url: str, folder: Path, *options: str) -> Iterator[LiveServer]:
-    """A server over this database, made new, with its files below this folder."""
-    settings = settings_in(folder, database_url=books_url, server_port=free_port())
+def live_server(
+    books_url: str, folder: Path, *options: str, authority: Path | None = None
+) -> Iterator[LiveServer]:
+    """A server over this database, made new, with its files below this folder.
+
+    With the file of an authority it speaks TLS, with the certificate that the options name.
+    """
+    port = free_port()
+    url = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
+    settings = settings_in(folder, database_url=books_url, server_port=port, server_url=url)
     with Books(books_url) as books:
         schema.upgrade(books)
         seed(books, settings.storage_dir)
@@ -70,11 +78,12 @@ def live_server(books_url: str, folder: Path, *options: str) -> Iterator[LiveSer
             process = start(settings, *options, log=stream)
         server = LiveServer(process, settings, books, log)
         try:
-            _wait(server)
+            _wait(server, authority)
             yield server
         finally:
-            if process.poll() is None:
-                process.kill()
+            # Its workers too, whether they are listening to it or not.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(timeout=10)
 
 
@@ -84,14 +93,17 @@ def start(settings: Settings, *options: str, log: object = None) -> subprocess.P
     run = "from server.command import app; app(prog_name='culm server')"
     return subprocess.Popen([sys.executable, "-c", run, *options], cwd=REPOSITORY, stdout=log,
                             stderr=subprocess.STDOUT if log else None,
+                            start_new_session=True,
                             env=os.environ | environment)  # type: ignore[call-overload]  # fmt: skip
 
 
-def _wait(server: LiveServer) -> None:
+def _wait(server: LiveServer, authority: Path | None) -> None:
     end = time.monotonic() + START_SECONDS
+    verify = ssl.create_default_context(cafile=authority) if authority else True
     while time.monotonic() < end:
         try:
-            if httpx.get(f"{server.settings.server_url}/v1/health").status_code == 200:
+            answer = httpx.get(f"{server.settings.server_url}/v1/health", verify=verify)
+            if answer.status_code == 200:
                 return
         except httpx.TransportError:
             if server.process.poll() is not None:

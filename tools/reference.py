@@ -159,8 +159,8 @@ limit that is `none` does not hold. An unknown key is an error that names the ne
 _CRIC_INTRO = """\
 A document that is CRIC's list of queues is read by these names (in any case; 0 stands for no
 limit). Beside them, `status`, `atlas_site` or `site`, `astorages` (endpoints that are known here),
-`direct_access_lan` and `direct_access_wan` (`reads_directly`), `jobseed`, `capability` (mcore)
-and `disableReassign` in `catchall` (`keeps_jobs`) are read; all other keys are left aside."""
+`direct_access_lan` and `direct_access_wan` (`direct_access`), `jobseed`, `capability` (mcore)
+and `disableReassign` in `catchall` (`disable_reassign`) are read; all other keys are left aside."""
 
 
 def _configuration() -> str:

@@ -96,7 +96,8 @@ def add(
         list[Path] | None, typer.Argument(metavar="FILES…", help="Files to put into it.")
     ] = None,
     n_events: Annotated[
-        int | None, typer.Option("--nEvents", "--n-events", min=1, help="Events in each file.")
+        int | None,
+        typer.Option("--nEvents", "--n-events", min=1, max=10**12, help="Events in each file."),
     ] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Register files where they are, send no bytes.")

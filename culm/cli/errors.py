@@ -63,8 +63,15 @@ def _usage(error: Any) -> int:
         return USAGE
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "culm"
-    _say(error.format_message(), "", f"{path} --help")
+    _say(error.format_message() + _given(error), "", f"{path} --help")
     return int(error.exit_code)
+
+
+def _given(error: Any) -> str:
+    """The value that did not fit: typer's own words leave it out."""
+    faults = getattr(error.__cause__, "errors", None)
+    found = faults() if callable(faults) else ()
+    return f"; {found[0]['input']!r} was given" if found and "input" in found[0] else ""
 
 
 def _say(message: str, code: str, following: str) -> None:

@@ -88,15 +88,22 @@ def _one(ids: list[int], word: str) -> int:
 def from_stream(stream: IO[str]) -> list[int]:
     """The ids in a text: lines of ids, tables that begin with an id, or what `--json` prints."""
     text = stream.read()
-    if text.lstrip().startswith(("{", "[")):
-        try:
-            return [*_members(json.loads(text))]
-        except ValueError as error:
-            raise InvalidRequest(f"standard input is not JSON: {error}") from error
-    lines = [line.split("\t")[0] for line in text.splitlines() if line.strip()]
-    if not lines:
+    ids = _from_json(text) if text.lstrip().startswith(("{", "[")) else _from_lines(text)
+    if not ids:
         raise InvalidRequest("standard input holds no ids")
+    return ids
+
+
+def _from_lines(text: str) -> list[int]:
+    lines = [line.split("\t")[0] for line in text.splitlines() if line.strip()]
     return [number for line in lines for number in parse_ids(line)]
+
+
+def _from_json(text: str) -> list[int]:
+    try:
+        return [*_members(json.loads(text))]
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"standard input is not JSON: {error}") from error
 
 
 def _members(value: Any) -> Iterator[int]:

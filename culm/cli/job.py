@@ -104,7 +104,7 @@ def _fields(job: JobView) -> list[tuple[str, object]]:
         ("created", when(job.created_at)),
         ("started", when(job.started_at)),
         ("ended", when(job.ended_at)),
-        ("metadata", job.user_metadata),
+        ("metadata", (job.user_metadata or "").strip()),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from culm.cli.moving import folder_for
 from culm.cli.outcome import Act, act_on, exit_code
 from culm.cli.render import print_json, safe, say
 from culm.client import Client
@@ -32,6 +33,7 @@ def _row(job: JobView) -> dict[str, object]:
 
 def fetch_logs(client: Client, job_ids: Sequence[int], directory: Path) -> int:
     """Fetch the log archive of each job; the exit code: 7 where some have none."""
+    folder_for("--download", directory)
     acts = act_on(job_ids, lambda job_id: _fetch(client, job_id, directory))
     for act in acts:
         _tell(act)

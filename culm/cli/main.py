@@ -25,6 +25,7 @@ ENTRIES = {
     "queue": Entry("List queues and set them.", "culm.cli.queue:app"),
     "share": Entry("Show and set global shares.", "culm.cli.share:app"),
     "set": Entry("See and change thresholds at run time.", "culm.cli.thresholds:app"),
+    "retry-rule": Entry("See and change what is made of errors.", "culm.cli.retry_rule:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
     "whoami": Entry("Say who your token says that you are.", "culm.cli.whoami:app"),
     "config": Entry("Show the settings and where they come from.", "culm.cli.config:app"),

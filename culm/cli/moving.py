@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
+from culm.cli.errors import needs
 from culm.cli.outcome import Act, exit_code
 from culm.cli.progress import OnBytes, bytes_shown
 from culm.cli.render import print_json, print_line, safe, say
@@ -60,6 +62,7 @@ def fetch_files(
     if not files:
         wanted = f"no file that matches {match}" if match else "no file"
         raise NotFound(f"dataset {dataset} has {wanted}", hint=f"culm dataset files {dataset}")
+    folder_for("--dir", directory)
     with bytes_shown(f"fetching {dataset}", sum(f.size_bytes for f in files)) as on_bytes:
         acts = _together(
             [f.lfn for f in files],
@@ -135,7 +138,23 @@ def _registered(path: Path, n_events: int | None) -> NewFile:
     )
 
 
+def folder_for(option: str, directory: Path) -> Path:
+    """The folder, made if it was not there: looked at before the first byte comes.
+
+    Raises:
+        InvalidRequest: it cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise needs(option, str(directory), f"a folder to write to ({error.strerror})") from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise needs(option, str(directory), "a folder to write to")
+    return directory
+
+
 def _tell(acts: list[Act]) -> None:
     for act in acts:
         if act.error:
-            say(f"culm: {act.target}: {act.message} ({act.error.code})")
+            faults = "".join(f"; {fault}" for fault in act.error.faults)
+            say(f"culm: {act.target}: {act.message}{faults} ({act.error.code})")

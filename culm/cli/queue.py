@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from culm.cli.administrators import for_administrators
 from culm.cli.context import client_of
+from culm.cli.pairs import pair
 from culm.cli.pilots import show_pilots
 from culm.cli.render import Json, print_fields, print_json, print_table, say, when
 from culm.core.documents import read_document
@@ -52,7 +52,7 @@ def set_(
     as_json: Json = False,
 ) -> None:
     """Make a queue, or change its settings: culm queue set BIG core_count=8 (admin)."""
-    changed = dict(_pair(word) for word in settings or ())
+    changed = dict(pair(word) for word in settings or ())
     with for_administrators(ctx):
         queue = client_of(ctx).set_queue(name, site, changed)
     _print(queue, as_json=as_json)
@@ -142,18 +142,6 @@ def _status(ctx: typer.Context, name: str, value: str) -> None:
     with for_administrators(ctx):
         queue = client_of(ctx).set_queue_status(name, value)
     say(f"queue {queue.name} is {queue.status}")
-
-
-def _pair(word: str) -> tuple[str, Any]:
-    """A name and its value: JSON where it is (8, 1.5, true), else the text itself."""
-    name, equals, text = word.partition("=")
-    if not name or not equals:
-        fault = FieldFault("NAME=VALUE", repr(word), "a setting looks like core_count=8")
-        raise InvalidRequest("not a setting", faults=[fault])
-    try:
-        return name, json.loads(text)
-    except ValueError:
-        return name, text
 
 
 def _print(queue: QueueView, *, as_json: bool) -> None:

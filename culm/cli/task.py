@@ -14,6 +14,8 @@ from culm.cli.render import Json, print_fields, print_json, print_table, say, wh
 from culm.cli.why import AllQueues, show_why
 from culm.client import Client
 from culm.core.units import parse_duration
+from culm.wire.codec import encode
+from culm.wire.resources import ResourceView
 from culm.wire.views import TaskView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and steer tasks.")
@@ -55,13 +57,27 @@ def show(ctx: typer.Context, ids: TaskIds, as_json: Json = False) -> None:
     """Show all that is known about tasks."""
     client = client_of(ctx)
     found = [client.task(number) for number in task_ids(client, ids)]
+    used = [client.resources(task.task_id) for task in found]
     if as_json:
-        print_json(found[0] if len(found) == 1 else found)
+        documents = [encode(task) | {"resources": encode(some.resources)}
+                     for task, some in zip(found, used, strict=True)]  # fmt: skip
+        print_json(documents[0] if len(documents) == 1 else documents)
         return
-    for number, task in enumerate(found):
-        if number:
+    for task, some in zip(found, used, strict=True):
+        if task is not found[0]:
             print()
         print_fields(_fields(task))
+        if some.n_jobs:
+            print()
+            print_table((f"measured of {some.n_jobs}", "asked", "used", "next"),
+                        map(_resource, some.resources))  # fmt: skip
+
+
+def _resource(one: ResourceView) -> tuple[str, str, str, str]:
+    name = f"{one.name} ({one.unit})" if one.unit else one.name
+    asked, used, after = ("" if n is None else f"{n:.4g}" if n % 1 else f"{n:.0f}"
+                          for n in (one.asked, one.used, one.next))  # fmt: skip
+    return name, asked, used, after
 
 
 def _fields(task: TaskView) -> list[tuple[str, object]]:
@@ -133,10 +149,14 @@ def why(ctx: typer.Context, id_: TaskId, every: AllQueues = False, as_json: Json
 
 
 @app.command()
-def parameters(ctx: typer.Context, id_: TaskId) -> None:
-    """Print a task's specification as it was submitted, as JSON."""
+def parameters(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
+    """Show a task's specification as it was submitted."""
     client = client_of(ctx)
-    print_json(client.parameters(task_id(client, id_)))
+    found = client.parameters(task_id(client, id_))
+    if as_json:
+        print_json(found)
+    else:
+        print_fields(encode(found).items())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`culm task kill | finish | retry | pause | resume`."""
+"""`culm task kill | finish | retry | incexec | pause | resume | avalanche | reactivate`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from culm.cli.asking import Yes, confirm
 from culm.cli.context import client_of
 from culm.cli.ids import TaskIds, task_ids
 from culm.cli.outcome import act_on, report
+from culm.cli.pairs import pair
 from culm.cli.render import Json
 from culm.cli.task import app, touched
 from culm.client import Client
@@ -67,6 +68,46 @@ def resume(ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Json 
     client = client_of(ctx)
     numbers = task_ids(client, ids)
     _each(numbers, lambda number: client.resume(number, reason).message, as_json=as_json)
+
+
+@app.command()
+def incexec(
+    ctx: typer.Context,
+    ids: TaskIds,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="A parameter to change; repeat it."),
+    ] = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Look at the input again and retry, with parameters changed: --set memory_mb=4000."""
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    parameters = dict(pair(word) for word in changes or ())
+    _each(
+        numbers,
+        lambda number: client.incexec(number, parameters, reason).message,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def avalanche(ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Json = False) -> None:
+    """Go on without scouts, or in spite of what they found."""
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    _each(numbers, lambda number: client.avalanche(number, reason).message, as_json=as_json)
+
+
+@app.command()
+def reactivate(
+    ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Json = False
+) -> None:
+    """Look at tasks that wait again, now."""
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    _each(numbers, lambda number: client.reactivate(number, reason).message, as_json=as_json)
 
 
 def _asked(ctx: typer.Context, ids: list[str], what: str, *, yes: bool) -> tuple[Client, list[int]]:

@@ -10,6 +10,7 @@ from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
 from culm.client.queues import QueueCalls
+from culm.client.retry_rules import RetryRuleCalls
 from culm.client.service import ServiceCalls
 from culm.client.shares import ShareCalls
 from culm.client.submission import SubmissionCalls
@@ -26,6 +27,7 @@ class Client(
     DatasetCalls,
     QueueCalls,
     ShareCalls,
+    RetryRuleCalls,
     ConfigurationCalls,
     ServiceCalls,
 ):

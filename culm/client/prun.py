@@ -13,7 +13,7 @@ from typing import Any
 
 from culm.core.errors import CulmError, FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
-from culm.core.units import parse_duration, parse_megabytes
+from culm.core.units import parse_duration, parse_megabytes, parse_size
 from culm.wire.codec import decode, encode
 from culm.wire.task_spec import InputStream, TaskSpec
 
@@ -122,6 +122,22 @@ class Prun:
         default=None,
         metadata=option("split", "--nEventsPerFile", "How many events an input file holds."),
     )
+    max_n_files_per_job: int | None = field(
+        default=None,
+        metadata=option(
+            "split", "--maxNFilesPerJob", "At most so many files a job (default: 200)."
+        ),
+    )
+    events_across_files: bool = field(
+        default=False,
+        metadata=option(
+            "split", "--eventsAcrossFiles", "With --nEventsPerJob: reach over the ends of files."
+        ),
+    )
+    skip_scout: bool = field(
+        default=False,
+        metadata=option("split", "--skipScout", "Make all jobs at once: no scouts go first."),
+    )
     site: str | None = field(
         default=None, metadata=option("place", "--site", "Run at this queue or site only.")
     )
@@ -180,6 +196,7 @@ OPTIONS: Mapping[str, str] = {f.name: f.metadata["flag"] for f in fields(Prun)}
 """The flag of each field."""
 
 _FLAGS_OF_SPEC = {
+    "Idempotency-Key": "--key",
     "name": "--outDS",
     "command": "--exec",
     "n_gb_per_job": "--nGBPerJob",
@@ -190,6 +207,7 @@ _FLAGS_OF_SPEC = {
     "walltime_seconds": "--walltime",
     "max_attempts": "--maxAttempt",
     "parent_task_id": "--parentTaskID",
+    "max_files_per_job": "--maxNFilesPerJob",
 }
 _FLAGS_OF_STREAM = {"datasets": "--inDS", "n_files": "--nFiles", "n_skip": "--nSkipFiles"}
 
@@ -236,6 +254,9 @@ def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskS
         n_events=options.n_events,
         n_events_per_job=options.n_events_per_job,
         n_events_per_file=options.n_events_per_file,
+        max_files_per_job=options.max_n_files_per_job,
+        events_across_files=options.events_across_files,
+        skip_scouts=options.skip_scout,
         site=options.site,
         excluded_sites=listed(options.excluded_site),
         core_count=options.n_core,
@@ -289,17 +310,19 @@ def _exclusive(options: Prun) -> Iterator[FieldFault]:
         yield FieldFault("--inDS", repr(options.in_ds), "name at least one dataset")
 
 
-def _sizes(options: Prun, faults: list[FieldFault]) -> dict[str, int]:
-    found = {}
+def _sizes(options: Prun, faults: list[FieldFault]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, flag, text, parse in (
         ("memory_mb", "--memory", options.memory, parse_megabytes),
         ("disk_mb", "--disk", options.disk, parse_megabytes),
         ("walltime_seconds", "--walltime", options.walltime, parse_duration),
+        ("", "--maxFileSize", options.max_file_size, parse_size),
     ):
         try:
             found[name] = int(parse(str(text)))
         except InvalidRequest as error:
             faults.append(FieldFault(flag, repr(text), error.faults[0].needed))
+    found.pop("", None)  # no part of the task: only looked at
     return found
 
 
@@ -336,6 +359,12 @@ def secondary_streams(text: str | None, faults: list[FieldFault]) -> Iterator[In
             match=(pattern,) if pattern else (),
             n_skip=int(skip or 0),
         )
+
+
+def by_flags(error: InvalidRequest) -> InvalidRequest:
+    """The same error with its faults named by the options that they came from."""
+    faults = [_by_flag(fault) for fault in error.faults]
+    return InvalidRequest(error.message, faults=faults, hint=error.hint)
 
 
 def _checked(spec: TaskSpec) -> TaskSpec:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import types
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -56,7 +57,18 @@ def _several(origin: Any, arguments: tuple[Any, ...], value: Any, path: str) -> 
 def _single(hint: Any, value: Any, path: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if issubclass(hint, StrEnum):
+        return _member(hint, value, path)
     return _of(hint, value, path)
+
+
+def _member(kind: type[StrEnum], value: Any, path: str) -> StrEnum:
+    try:
+        return kind(_of(str, value, path))
+    except ValueError as error:
+        raise TypeError(
+            f"{path} is {ascii(value)[:40]}, which this client does not know"
+        ) from error
 
 
 def _message(kind: type[Any], value: Mapping[str, Any], path: str) -> Any:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from culm.client.calls import Calls
-from culm.client.prun import Prun, listed, prun, specification, task_name
+from culm.client.prun import Prun, by_flags, listed, prun, specification, task_name
 from culm.client.sandbox import Choice, Chosen, Packed, choose, pack_sandbox
 from culm.client.transport import Call, path_of
 from culm.core.checksums import chunks
+from culm.core.errors import InvalidRequest
 from culm.core.ids import new_key
 from culm.core.units import parse_size
 from culm.wire.task_spec import TaskSpec
@@ -47,11 +48,18 @@ class SubmissionCalls(Calls):
         return Prepared(replace(spec, name=name), self._chosen(options))
 
     def send(self, prepared: Prepared, key: str | None = None) -> TaskAccepted:
-        """The task that a prepared submission became; its files are sent unless they are there."""
+        """The task that a prepared submission became; its files are sent unless they are there.
+
+        Raises:
+            InvalidRequest: with every fault that the server found, named by its option.
+        """
         key = key or new_key()
         digest = self.send_sandbox(prepared.chosen) if prepared.chosen else None
         spec = replace(prepared.spec, sandbox=digest)
-        return self._post(TaskAccepted, spec, "tasks", key=key)
+        try:
+            return self._post(TaskAccepted, spec, "tasks", key=key)
+        except InvalidRequest as error:
+            raise by_flags(error) from error
 
     def prun(
         self, options: Prun | None = None, *, key: str | None = None, **named: Any

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from culm.client.calls import Calls, up_to, words
 from culm.client.reading import read
 from culm.client.transport import Call, path_of
 from culm.client.waiting import changes
 from culm.core.ids import new_key
+from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
     CommandAnswer,
@@ -81,6 +83,10 @@ class TaskCalls(Calls):
         """The moves of a task's status, oldest first."""
         return self._get(History, "tasks", task_id, "history")
 
+    def resources(self, task_id: int) -> TaskResources:
+        """What the task asked for, what its jobs used, and what it will ask for next."""
+        return self._get(TaskResources, "tasks", task_id, "resources")
+
     def decision(self, task_id: int) -> Decision:
         """Why the task's jobs go where they go: the latest ranking of queues and rejections."""
         return self._get(Decision, "tasks", task_id, "decision")
@@ -142,3 +148,24 @@ class TaskCalls(Calls):
     def resume(self, task_id: int, reason: str = "") -> CommandAnswer:
         """Go on with a paused task."""
         return self.command(task_id, CommandRequest(command="resume", reason=reason))
+
+    def incexec(
+        self, task_id: int, parameters: Mapping[str, Any] | None = None, reason: str = ""
+    ) -> CommandAnswer:
+        """Retry a task after looking at its input again, with these fields of its specification
+        changed.
+
+        Raises:
+            InvalidRequest: with a fault for each field that is wrong or cannot be changed.
+        """
+        changes = dict(parameters or {})
+        request = CommandRequest(command="incexec", reason=reason, parameters=changes)
+        return self.command(task_id, request)
+
+    def avalanche(self, task_id: int, reason: str = "") -> CommandAnswer:
+        """Let a task go on without scouts, or in spite of what they found."""
+        return self.command(task_id, CommandRequest(command="avalanche", reason=reason))
+
+    def reactivate(self, task_id: int, reason: str = "") -> CommandAnswer:
+        """Look at a task that waits again, now."""
+        return self.command(task_id, CommandRequest(command="reactivate", reason=reason))

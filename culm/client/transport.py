@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -67,9 +68,15 @@ class Transport:
             base_url=server_url,
             headers={"User-Agent": f"culm/{__version__}", **_authorization(token)},
             timeout=httpx.Timeout(60.0, connect=5.0),
+            verify=_trust(server_url),
             # A proxy for the world outside must not be asked for a server on this machine.
             trust_env=not is_loopback(server_url),
         )
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long to try: one that never answered is probably not there, one that did restarts."""
+        return self._patience if self._answered else min(self._patience, FIRST_SECONDS)
 
     def close(self) -> None:
         """Close the connections."""
@@ -113,6 +120,7 @@ class Transport:
         try:
             response = self._http.send(request, stream=True)
             try:
+                self._answered = True
                 if response.is_error:
                     response.read()
                     raise self._problem(response)
@@ -123,9 +131,7 @@ class Transport:
             raise self._unreachable(call, error) from error
 
     def _patiently(self, call: Call, send: Callable[[Call], httpx.Response]) -> httpx.Response:
-        # One that never answered is probably not there; one that did is probably restarting.
-        patience = self._patience if self._answered else min(self._patience, FIRST_SECONDS)
-        deadline, pause = time.monotonic() + patience, 0.1
+        deadline, pause = time.monotonic() + self.patience_seconds, 0.1
         while True:
             try:
                 response = send(call)
@@ -195,9 +201,19 @@ class Transport:
 
     def _unreachable(self, call: Call, error: Exception) -> errors.Unreachable:
         words = str(error) or type(error).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in words:
+            return errors.Unreachable(
+                f"{self.server_url}: its certificate is not trusted: {words}",
+                hint="SSL_CERT_FILE=authority.pem names whom to trust: ask who runs the server",
+            )
         if not call.repeatable and not isinstance(error, httpx.ConnectError):
             words += "; whether it was done is not known, look before you try again"
         return errors.Unreachable(f"{self.server_url} does not answer: {words}")
+
+
+def _trust(server_url: str) -> ssl.SSLContext | bool:
+    """Whom to trust: SSL_CERT_FILE and SSL_CERT_DIR count for servers of this machine too."""
+    return httpx.create_ssl_context() if server_url.startswith("https:") else True
 
 
 def path_of(*parts: object) -> str:

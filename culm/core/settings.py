@@ -36,7 +36,7 @@ class Settings:
 
     data_dir: Path = Path()
     """Where database, keys, tokens, storage and logs are."""
-    server_url: str = ""
+    server_url: str = field(default="", metadata={"schemes": ("http", "https")})
     """Where the client finds the server."""
     token_file: Path = Path()
     """The file that holds your token."""
@@ -48,7 +48,7 @@ class Settings:
     """The port that the server listens on."""
     prefect_port: int = field(default=4210, metadata=_PORT)
     """The port of the Prefect server that `culm up` starts."""
-    prefect_api_url: str = ""
+    prefect_api_url: str = field(default="", metadata={"schemes": ("http", "https")})
     """Where the flows find Prefect's API."""
     storage_dir: Path = Path()
     """The default storage endpoint."""
@@ -188,10 +188,20 @@ def _value(name: str, raw: Any) -> Any:
         return _number(raw, rules["minimum"], rules["maximum"])
     if not isinstance(raw, str) or not raw:
         raise ValueError("a string is needed")
+    if "schemes" in rules and not _is_url(raw, rules["schemes"]):
+        raise ValueError("a URL like http://127.0.0.1:8810 or https://culm.example.org is needed")
     choices = rules.get("choices")
     if choices and raw.upper() not in choices:
         raise ValueError(unknown_name(raw.upper(), choices))
     return raw.upper() if choices else raw
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is no number
+        return False
 
 
 def _number(raw: Any, low: int, high: int) -> int:

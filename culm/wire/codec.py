@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-import types
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
+from culm.wire.readers import Misfit, message_reader
+from culm.wire.shapes import LONGEST, half_characters, shape_of
 
 T = TypeVar("T")
 _MISSING = object()
@@ -43,6 +44,15 @@ def decode(kind: type[T], value: Any, what: str = "request") -> T:
     Raises:
         InvalidRequest: with a fault for every field that is unknown, missing or wrong.
     """
+    reader: Any = message_reader  # mypy takes no type variable for hashable
+    try:
+        return cast(T, reader(kind)(value))
+    except Misfit:
+        return decode_naming_faults(kind, value, what)
+
+
+def decode_naming_faults(kind: type[T], value: Any, what: str = "request") -> T:
+    """What `decode` gives, by the slow way that knows where it is; raises as `decode` does."""
     faults: list[FieldFault] = []
     message = _value(kind, value, "", faults, {})
     if faults:
@@ -114,7 +124,7 @@ def _unknown(value: Mapping[str, Any], known: set[str]) -> bool:
 def _value(
     hint: Any, value: Any, path: str, faults: list[FieldFault], rules: Mapping[str, Any]
 ) -> Any:
-    shape, inner, optional = _kind(hint)
+    shape, inner, optional = shape_of(hint)
     if value is None and optional:
         return None
     if shape == "plain":
@@ -126,27 +136,6 @@ def _value(
     if shape == "message":
         return _dataclass(inner, value, path, faults)
     return _member(inner, value, path, faults) if shape == "choice" else value
-
-
-@cache
-def _kind(hint: Any) -> tuple[str, Any, bool]:
-    """What a type is read as, the type inside, and whether None may stand for it."""
-    optional = False
-    if get_origin(hint) in (Union, types.UnionType):
-        inner = [argument for argument in get_args(hint) if argument is not type(None)]
-        hint, optional = inner[0], len(inner) < len(get_args(hint))
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is tuple:
-        found = ("sequence", arguments[0])
-    elif origin is dict:
-        found = ("mapping", arguments[1])
-    elif hint is Any:
-        found = ("anything", hint)
-    elif issubclass(hint, StrEnum):
-        found = ("choice", hint)
-    else:
-        found = ("message" if is_dataclass(hint) else "plain", hint)
-    return (*found, optional)
 
 
 def _member(kind: type[StrEnum], value: Any, path: str, faults: list[FieldFault]) -> Any:
@@ -209,7 +198,7 @@ def _number_rule(value: Any, rules: Mapping[str, Any]) -> str:
 
 
 def _text_rule(value: str, rules: Mapping[str, Any]) -> str:
-    longest, pattern = rules.get("longest", 65_536), rules.get("pattern")
+    longest, pattern = rules.get("longest", LONGEST), rules.get("pattern")
     fault = ""
     if "\x00" in value or (not value.isprintable() and not rules.get("multiline")):
         fault = "must not hold control characters"
@@ -217,13 +206,9 @@ def _text_rule(value: str, rules: Mapping[str, Any]) -> str:
         fault = f"must be at most {longest} characters long"
     elif pattern is not None and not pattern.fullmatch(value):
         fault = str(rules["rule"])
-    elif _half_characters(value):
+    elif half_characters(value):
         fault = "must not hold halves of characters (lone surrogates)"
     return fault
-
-
-def _half_characters(value: str) -> bool:
-    return not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)
 
 
 _SHORT = reprlib.Repr()

@@ -116,6 +116,7 @@ class ServerError(IntEnum):
     TASK_ENDED = 103
     OUTPUT_NOT_VERIFIED = 104
     REJECTED_BY_QUEUE = 105
+    TIMED_OUT = 106
 
 
 SERVER_KINDS: dict[int, ErrorKind] = {
@@ -126,6 +127,7 @@ SERVER_KINDS: dict[int, ErrorKind] = {
     ServerError.TASK_ENDED: ErrorKind("its task was ended", False),
     ServerError.OUTPUT_NOT_VERIFIED: ErrorKind("a reported output is not in storage", False),
     ServerError.REJECTED_BY_QUEUE: ErrorKind("its queue takes it no more", False),
+    ServerError.TIMED_OUT: ErrorKind("no news of it, or not its end, for too long", False),
 }
 
 

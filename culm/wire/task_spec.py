@@ -9,6 +9,7 @@ from typing import Any
 from culm.core import names
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.placeholders import placeholders, streams_used
+from culm.wire.resource_units import CpuTimeUnit, RamCountUnit
 
 MAX_JOBS = 10_000_000
 MAX_FILES_PER_JOB = 100_000
@@ -29,7 +30,8 @@ class InputStream:
     """One stream of input: `%IN` (the primary one, first) or a secondary like `%IN2`.
 
     `match` and `anti_match` are shell patterns, comma-separated, on file names;
-    `n_skip` files are left out at the start; `n_files` is the most that is used.
+    `n_skip` files are left out at the start; `n_files` is the most that is used. A secondary
+    stream that is not `reusable` gives each of its files to one job only.
     """
 
     stream: str = field(
@@ -42,6 +44,7 @@ class InputStream:
     n_skip: int = field(default=0, metadata={"minimum": 0, "maximum": MAX_JOBS})
     match: tuple[str, ...] = ()
     anti_match: tuple[str, ...] = ()
+    reusable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,13 @@ class TaskSpec:
     processed exactly once; without inputs the task has `n_jobs` jobs (default 1). `vo`,
     `activity` (default: user), `working_group`, `processing_type` and `campaign` say which
     global share it belongs to.
+
+    Names of PanDA's parameters (documentation, 13 and 15): `cpu_time` cpuTime in
+    `cpu_time_unit`, `cpu_efficiency` cpuEfficiency as a fraction, `base_time_seconds` baseTime,
+    `base_memory_mb` baseRamCount, `out_disk_mb_per_event` outDiskCount, `work_disk_mb`
+    workDiskCount, `min_cpu_efficiency` minCpuEfficiency as a fraction, `tgt_max_output_gb`
+    tgtMaxOutputForNG, `max_files_per_job` nMaxFilesPerJob. With `events_across_files` a job's
+    events may come from the end of one file and the start of the next.
     """
 
     name: str = field(
@@ -95,6 +105,19 @@ class TaskSpec:
     processing_type: str | None = _rule(pattern=names.USER, rule="a kind of processing")
     campaign: str | None = _rule(pattern=names.USER, rule="a campaign's name")
     force_staged: bool = False
+    max_files_per_job: int | None = _rule(1, MAX_FILES_PER_JOB)
+    events_across_files: bool = False
+    skip_scouts: bool = False
+    cpu_time: float | None = _rule(0, 10**12)
+    cpu_time_unit: CpuTimeUnit = CpuTimeUnit.HS06S
+    cpu_efficiency: float = field(default=0.9, metadata={"minimum": 0, "maximum": 1})
+    base_time_seconds: float = field(default=0.0, metadata={"minimum": 0, "maximum": 31_536_000})
+    ram_count_unit: RamCountUnit = RamCountUnit.MB_PER_CORE
+    base_memory_mb: int = field(default=0, metadata={"minimum": 0, "maximum": 16_000_000})
+    out_disk_mb_per_event: float = field(default=0.0, metadata={"minimum": 0, "maximum": 10**9})
+    work_disk_mb: float = field(default=0.0, metadata={"minimum": 0, "maximum": 10**9})
+    min_cpu_efficiency: float | None = _rule(0, 1)
+    tgt_max_output_gb: float | None = _rule(0.001, 1_000_000)
 
     def check(self) -> TaskSpec:
         """This specification, if its fields fit together.
@@ -141,9 +164,15 @@ def _split_rules(spec: TaskSpec) -> Iterator[FieldFault]:
             "n_events_per_job", str(spec.n_events_per_job), f"would make more than {MAX_JOBS} jobs"
         )
     if not spec.inputs:
-        for name in ("n_files_per_job", "n_gb_per_job", "n_events_per_file"):
+        for name in ("n_files_per_job", "n_gb_per_job", "n_events_per_file", "max_files_per_job"):
             if getattr(spec, name) is not None:
                 yield FieldFault(name, str(getattr(spec, name)), "only for a task with input")
+    if spec.events_across_files and spec.n_events_per_job is None:
+        yield FieldFault("events_across_files", "true", "needs n_events_per_job")
+    if spec.tgt_max_output_gb is not None and spec.n_gb_per_job is None:
+        yield FieldFault("tgt_max_output_gb", str(spec.tgt_max_output_gb), "needs n_gb_per_job")
+    if spec.base_memory_mb >= spec.memory_mb:
+        yield FieldFault("base_memory_mb", str(spec.base_memory_mb), "is a part of memory_mb")
     if spec.site is not None and spec.site in spec.excluded_sites:
         yield FieldFault("site", spec.site, "is among the excluded sites too")
 

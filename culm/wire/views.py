@@ -278,11 +278,16 @@ class WorkersWantedList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
-    """A command to a task: kill, finish, retry, pause, resume; `soft` goes with finish."""
+    """A command to a task: kill, finish, retry, incexec, pause, resume, avalanche, reactivate.
+
+    `soft` goes with finish; `parameters`, fields of the task's specification with their new
+    values, with incexec.
+    """
 
     command: str
     soft: bool = False
     reason: str = field(default="", metadata={"longest": 500})
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,7 @@ def sign_pilot_off(request: Request) -> Response:
 
 @pilots.post(
     "/v1/pilots/me/work",
-    Terms(PILOT_ITSELF, takes=WorkRequest, answers=WorkAnswer, example=_WORK),
+    Terms(PILOT_ITSELF, takes=WorkRequest, answers=WorkAnswer, example=_WORK, direct=True),
 )
 async def ask_for_work(request: Request) -> Response:
     """Ask for jobs that fit in what the pilot has free.
@@ -120,7 +120,7 @@ async def ask_for_work(request: Request) -> Response:
 
 @pilots.post(
     "/v1/pilots/me/reports",
-    Terms(PILOT_ITSELF, takes=ReportBatch, answers=ReportAnswers, example=_REPORT),
+    Terms(PILOT_ITSELF, takes=ReportBatch, answers=ReportAnswers, example=_REPORT, direct=True),
 )
 async def report_jobs(request: Request) -> Response:
     """Report about jobs; each report is answered for itself, in the batch's order.

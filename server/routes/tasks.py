@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
     CommandAnswer,
@@ -37,6 +38,7 @@ from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.topics import Topic
 from tasks.views.history import decision, history
 from tasks.views.jobs import JobFilter, job_list
+from tasks.views.resources import task_resources
 from tasks.views.tasks import TaskFilter, task_list, task_owner, task_version, task_view
 from tasks.why.task import why_task
 
@@ -137,6 +139,13 @@ def show_task_history(request: Request, task_id: TaskId) -> Response:
         return reply(history(session, "task", task_id))
 
 
+@tasks.get("/v1/tasks/{task_id}/resources", Terms(TASK_OWNER, answers=TaskResources))
+def show_task_resources(request: Request, task_id: TaskId) -> Response:
+    """What it asked for, what its jobs used, and what it will ask for next."""
+    with parts_of(request).books.read() as session:
+        return reply(task_resources(session, task_id))
+
+
 @tasks.get("/v1/tasks/{task_id}/decision", Terms(TASK_OWNER, answers=Decision))
 def show_task_decision(request: Request, task_id: TaskId) -> Response:
     """Where its jobs go and why: queues by rank, and for each rejected one the rule."""
@@ -191,7 +200,7 @@ def command_task(
     task_id: TaskId,
     order: Annotated[CommandRequest, Depends(JsonBody(CommandRequest, SMALL))],
 ) -> Response:
-    """Kill, finish, retry, pause or resume a task.
+    """Kill, finish, retry, incexec, pause, resume, avalanche or reactivate a task.
 
     The answer says at once whether the task's status takes the command; the work behind it
     follows. 409 where it does not.

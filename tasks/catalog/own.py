@@ -16,6 +16,7 @@ from tasks.store.bulk import FRESH, ids_among, insert_rows, text_in
 from tasks.store.ids import take_ids
 from tasks.store.locks import one_at_a_time
 from tasks.store.moves import database_time
+from tasks.store.prepared import Prepared
 from tasks.store.tables import CATALOG_DATASET, CATALOG_FILE, ENDPOINT, REPLICA
 from tasks.tables import CatalogDataset, CatalogFile, Replica
 
@@ -148,7 +149,7 @@ def _fresh(session: Session, dataset_id: int, files: Sequence[NewEntry]) -> list
     return list(fresh.values())
 
 
-_URLS = (
+_URLS = Prepared(
     select(REPLICA.c.catalog_file_id, REPLICA.c.path, ENDPOINT.c.url)
     .select_from(REPLICA.outerjoin(ENDPOINT, ENDPOINT.c.id == REPLICA.c.endpoint_id))
     .where(ids_among(REPLICA.c.catalog_file_id))
@@ -157,7 +158,7 @@ _URLS = (
 
 def urls_of(session: Session, file_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
     """Where copies of these files are, as URLs, by the file's catalogue id."""
-    rows = session.connection().execute(_URLS, {"ids": list(file_ids)})
+    rows = _URLS.rows(session, ids=list(file_ids))
     found: dict[int, tuple[str, ...]] = {}
     for file_id, path, prefix in rows:
         url = f"{prefix}/{path}" if prefix else path

@@ -10,10 +10,10 @@ import typer
 
 from culm.core.settings import load_settings
 
-app = typer.Typer(help="Check the books against the invariants.", invoke_without_command=True)
+app = typer.Typer(rich_markup_mode=None)
 
 
-@app.callback()
+@app.command()
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON value.")] = False,
 ) -> None:
@@ -26,7 +26,7 @@ def audit(
     from tasks.store import schema
     from tasks.store.books import Books
 
-    with Books(load_settings().database_url) as books:
+    with Books.existing(load_settings().database_url) as books:
         schema.check(books)
         with books.read() as session:
             findings = check(session)

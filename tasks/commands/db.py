@@ -9,7 +9,11 @@ import typer
 
 from culm.core.settings import load_settings
 
-app = typer.Typer(help="The database: make it, migrate it, look at it.", no_args_is_help=True)
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="The database: make it, migrate it, look at it.",
+)
 
 
 @app.command()
@@ -38,7 +42,7 @@ def status(
     from tasks.store import schema
     from tasks.store.books import Books
 
-    with Books(load_settings().database_url) as books:
+    with Books.existing(load_settings().database_url) as books:
         found, needed = schema.current(books), schema.newest()
     if as_json:
         typer.echo(json.dumps({"schema": found, "needed": needed, "current": found == needed}))

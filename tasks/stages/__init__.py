@@ -9,12 +9,13 @@ from tasks.stages import (
     post_process,
     refine,
     retry,
+    scout,
 )
 from tasks.stages.stage import Claim, Outcome, Stage
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (refine, feed, assign, generate, collect, post_process, retry, command)
+    for module in (refine, feed, assign, generate, collect, scout, post_process, retry, command)
 }
 """Every stage that an agent runs, by name. Dispatch and reports are driven by pilots instead."""
 

@@ -14,6 +14,8 @@ from culm.wire.error_codes import ServerError
 from culm.wire.views import CommandAnswer, CommandRequest
 from tasks.lifecycles import TASK as MACHINE
 from tasks.lifecycles import JobEvent, TaskEvent
+from tasks.stages.parameters import change_parameters, changed_spec
+from tasks.stages.scouts import skip_scouts
 from tasks.stages.select import tasks_where
 from tasks.stages.settle import settle_failed, settle_unrun
 from tasks.stages.stage import Act, Outcome, Stage
@@ -29,8 +31,11 @@ EVENTS = {
     "kill": TaskEvent.KILL_REQUESTED,
     "finish": TaskEvent.FINISH_REQUESTED,
     "retry": TaskEvent.RETRY_REQUESTED,
+    "incexec": TaskEvent.INCEXEC_REQUESTED,
     "pause": TaskEvent.PAUSE_REQUESTED,
     "resume": TaskEvent.RESUMED,
+    "avalanche": TaskEvent.AVALANCHE_REQUESTED,
+    "reactivate": TaskEvent.REACTIVATED,
 }
 JOBS_A_BATCH = 5000
 _COMMAND = core(Command)
@@ -43,7 +48,8 @@ def command(books: Books, task_id: int, request: CommandRequest, user: str) -> C
     """Accept a command for a task; the command stage carries it out.
 
     Raises:
-        InvalidRequest: there is no such command, or `soft` does not go with it.
+        InvalidRequest: there is no such command, `soft` or `parameters` do not go with it, or a
+            parameter is wrong.
         NotFound: there is no such task.
         WrongStatus: the task's status does not take it.
     """
@@ -54,9 +60,12 @@ def command(books: Books, task_id: int, request: CommandRequest, user: str) -> C
             raise NotFound(f"no task {task_id}")
         if MACHINE.target(TaskStatus(task.status), EVENTS[request.command]) is None:
             raise WrongStatus(_refusal(task, request.command))
+        if request.parameters:
+            changed_spec(session, task, request.parameters)
         session.add(Command(
             task_id=task_id, command=request.command, soft=request.soft, user_name=user,
             reason=request.reason, at=database_time(session),
+            parameters=request.parameters or None,
         ))  # fmt: skip
         wake(session, Topic.COMMAND_GIVEN)
     return CommandAnswer(task_id=task_id, code=0, message=f"{request.command} accepted")
@@ -69,6 +78,9 @@ def _check(request: CommandRequest) -> None:
     if request.soft and request.command != "finish":
         fault = FieldFault("soft", "true", "goes with finish only")
         raise InvalidRequest(f"{request.command} cannot be soft", faults=[fault])
+    if request.parameters and request.command != "incexec":
+        fault = FieldFault("parameters", ", ".join(request.parameters), "go with incexec only")
+        raise InvalidRequest(f"{request.command} takes no parameters", faults=[fault])
 
 
 def _refusal(task: Task, name: str) -> str:
@@ -87,6 +99,8 @@ def _act(act: Act) -> Outcome:
         return Outcome(act.task_id, "no command is left")
     why = Why(order.user_name, order.reason or f"{order.command} by {order.user_name}")
     moved = move_tasks(act.session, [act.task_id], EVENTS[order.command], why)
+    if moved:
+        _task_too(act, order)
     n_jobs, more = _jobs_too(act, order, why)
     if more:
         return Outcome(act.task_id, f"{order.command}: {n_jobs} jobs", n_done=n_jobs, again=True)
@@ -96,6 +110,20 @@ def _act(act: Act) -> Outcome:
     act.session.flush()
     wake(act.session, Topic.COMMAND_GIVEN, Topic.TASK_ENDING)
     return Outcome(act.task_id, f"{order.command}: {order.outcome}", n_done=1, again=True)
+
+
+def _task_too(act: Act, order: Command) -> None:
+    """What the command means for the task itself, beside its status."""
+    if order.command == "incexec":
+        change_parameters(act.session, act.task_id, order.parameters or {})
+        wake(act.session, Topic.TASK_TO_RETRY)
+    elif order.command == "avalanche":
+        skip_scouts(act.session, act.task_id)
+        wake(act.session, Topic.TASK_READY)
+    elif order.command in ("resume", "reactivate"):
+        act.session.connection().execute(
+            update(TASK).where(TASK.c.id == act.task_id).values(next_look_at=None)
+        )
 
 
 def _jobs_too(act: Act, order: Command, why: Why) -> tuple[int, bool]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Float, Integer, bindparam, select, update
+from sqlalchemy import Float, bindparam, exists, select, update
 from sqlmodel import Session
 from sqlmodel import select as model_select
 
@@ -16,14 +16,16 @@ from culm.core.errors import NotFound
 from culm.core.nearest import unknown_name
 from culm.wire.job_spec import JobSpec, PilotSpec, WorkAnswer, WorkRequest
 from tasks.lifecycles import FileEvent, JobEvent
-from tasks.queues import QueueSettings, queue_settings
+from tasks.queues import QueueSettings, queue_settings, settings_of_text
 from tasks.stages.job_specs import job_specs
+from tasks.stages.serving import Room, next_jobs
 from tasks.stages.settle import PRIMARY, WRITTEN, settle_unrun
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
 from tasks.store.bulk import ids_among, texts_among
 from tasks.store.ids import take_ids
-from tasks.store.moves import Why, database_time, move_files_of_jobs, move_jobs
-from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, QUEUE
+from tasks.store.moves import EachJobMove, Why, database_time, move_files_of_jobs, move_jobs
+from tasks.store.prepared import Prepared
+from tasks.store.tables import JOB, JOB_LEASED, PILOT, QUEUE, QUEUE_SETTINGS, REST
 from tasks.tables import Pilot, Queue, Task
 from tasks.tables.columns import db_now
 
@@ -92,7 +94,7 @@ def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> l
         here = pilots.get(pilot_id)
         if here is None or here.queue_status == QueueStatus.OFFLINE:
             sign_off_at.add(place)
-        elif place in first and place not in repeated and here.queue_status != QueueStatus.PAUSED:
+        elif place in first and place not in repeated and here.takes_jobs:
             groups[here.queue_id, _room(request)].append(place)
     for (queue_id, room), places in groups.items():
         claimed |= _claim(session, queue_id, room, [(i, *requests[i]) for i in places], pilots)
@@ -125,29 +127,38 @@ class _Pilot:
     queue_id: int
     queue_status: str
     settings: QueueSettings
+    rests: bool
+    """Its node fails jobs fast and gets none for a while."""
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether it may get new jobs."""
+        return self.queue_status != QueueStatus.PAUSED and not self.rests
 
 
-_PILOTS = (
-    select(PILOT.c.id, PILOT.c.host, QUEUE.c.id, QUEUE.c.status, QUEUE.c.name, QUEUE.c.settings,
-           PILOT.c.last_heard_at < db_now(-HEARD_SECONDS))
+_PILOTS = Prepared(
+    select(PILOT.c.id, PILOT.c.host, QUEUE.c.id, QUEUE.c.status, QUEUE.c.name, QUEUE_SETTINGS,
+           PILOT.c.last_heard_at < db_now(-HEARD_SECONDS),
+           exists().where(REST.c.queue_id == PILOT.c.queue_id, REST.c.node == PILOT.c.host,
+                          REST.c.until > db_now()))
     .join(QUEUE, QUEUE.c.id == PILOT.c.queue_id)
     .where(ids_among(PILOT.c.id), PILOT.c.status == str(PilotStatus.ACTIVE))
 )  # fmt: skip
-_HEARD = update(PILOT).where(ids_among(PILOT.c.id)).values(last_heard_at=db_now())
+_HEARD = Prepared(update(PILOT).where(ids_among(PILOT.c.id)).values(last_heard_at=db_now()))
 
 
 def _pilots(session: Session, ids: Sequence[int]) -> dict[int, _Pilot]:
-    rows = session.connection().execute(_PILOTS, {"ids": list(set(ids))}).all()
+    rows = _PILOTS.rows(session, ids=list(set(ids)))
     silent = [row[0] for row in rows if row[6]]
     if silent:
-        session.connection().execute(_HEARD, {"ids": silent})
+        _HEARD.change(session, ids=silent)
     return {
-        pilot_id: _Pilot(pilot_id, host, queue_id, status, queue_settings(settings, name))
-        for pilot_id, host, queue_id, status, name, settings, _ in rows
+        pilot_id: _Pilot(pilot_id, host, queue_id, status, settings_of_text(settings, name), rests)
+        for pilot_id, host, queue_id, status, name, settings, _, rests in rows
     }
 
 
-_REPEATED = (
+_REPEATED = Prepared(
     select(JOB.c.pilot_id, JOB.c.request_key, JOB.c.id)
     .where(JOB_LEASED, ids_among(JOB.c.pilot_id, "pilots"), texts_among(JOB.c.request_key, "keys"))
     .order_by(JOB.c.priority.desc(), JOB.c.id)
@@ -157,13 +168,10 @@ _REPEATED = (
 def _repeated(
     session: Session, requests: Sequence[tuple[int, WorkRequest]]
 ) -> dict[int, list[int]]:
-    keys = {
-        "pilots": list({pilot for pilot, _ in requests}),
-        "keys": list({request.request_key for _, request in requests}),
-    }
-    rows = session.connection().execute(_REPEATED, keys)
+    pilots = list({pilot for pilot, _ in requests})
+    keys = list({request.request_key for _, request in requests})
     before: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for pilot_id, key, job_id in rows:
+    for pilot_id, key, job_id in _REPEATED.rows(session, pilots=pilots, keys=keys):
         before[pilot_id, key].append(job_id)
     return {
         place: before[pilot_id, request.request_key]
@@ -172,38 +180,18 @@ def _repeated(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What a pilot has free for a job."""
-
-    core_count: int
-    memory_mb: int
-    disk_mb: int
-    seconds_left: float
-
-
 def _room(request: WorkRequest) -> Room:
     left = NO_LIMIT_SECONDS if request.minutes_left is None else request.minutes_left * 60
     return Room(request.core_count, request.memory_mb, request.disk_mb, left)
 
 
-_WAITING = (
-    select(JOB.c.id)
-    .where(
-        JOB_WAITING, JOB.c.queue_id == bindparam("queue_id"),
-        JOB.c.core_count <= bindparam("core_count"), JOB.c.memory_mb <= bindparam("memory_mb"),
-        JOB.c.disk_mb <= bindparam("disk_mb"),
-        JOB.c.walltime_seconds <= bindparam("seconds_left", type_=Float),
-    )
-    .order_by(JOB.c.priority.desc(), JOB.c.id).limit(bindparam("wanted", type_=Integer))
-    .with_for_update(skip_locked=True)
-)  # fmt: skip
-_BIND = (
-    update(JOB)
-    .where(JOB.c.id == bindparam("job"), JOB.c.status == str(JobStatus.ACTIVATED))
-    .values(pilot_id=bindparam("pilot"), request_key=bindparam("key"), node=bindparam("host"),
-            lease_expires_at=db_now(bindparam("lease", type_=Float)))
-)  # fmt: skip
+_SEND = EachJobMove(
+    JobEvent.DISPATCHED,
+    pilot_id=bindparam("pilot"),
+    request_key=bindparam("key"),
+    node=bindparam("host"),
+    lease_expires_at=db_now(bindparam("lease", type_=Float)),
+)
 
 
 def _claim(
@@ -215,25 +203,22 @@ def _claim(
 ) -> dict[int, list[int]]:
     """Claim jobs for requests of the same queue and room, given as (place, pilot id, request).
 
-    One look for all of them; the jobs of the highest priority go to who asked first.
+    One look for all of them; the jobs that come first go to who asked first.
     """
     wanted = sum(request.n_jobs for _, _, request in asked)
-    look = {"queue_id": queue_id, "wanted": wanted, **asdict(room)}
-    found = iter(session.connection().execute(_WAITING, look).scalars().all())
+    power = pilots[asked[0][1]].settings.core_power
+    found = iter(next_jobs(session, queue_id, room, wanted, power))
     given = {place: list(islice(found, request.n_jobs)) for place, _, request in asked}
     lease = pilots[asked[0][1]].settings.lease_seconds
-    rows = [
-        {"job": job_id, "pilot": pilot_id, "key": request.request_key, "lease": lease,
-         "host": pilots[pilot_id].host}
+    rows = {
+        job_id: {"pilot": pilot_id, "key": request.request_key, "lease": lease,
+                 "host": pilots[pilot_id].host}
         for place, pilot_id, request in asked for job_id in given[place]
-    ]  # fmt: skip
-    if not rows:
-        return given
-    session.connection().execute(_BIND, rows)
-    # The fence: only jobs that were still waiting move, and only those are handed out.
-    seen = dict.fromkeys((row["job"] for row in rows), str(JobStatus.ACTIVATED))
-    moved = set(move_jobs(session, seen, JobEvent.DISPATCHED, Why("dispatch"), seen=seen))
-    return {place: [i for i in ids if i in moved] for place, ids in given.items()}
+    }  # fmt: skip
+    # The fence: the jobs that were found are held, and move only from where they were seen.
+    seen = dict.fromkeys(rows, str(JobStatus.ACTIVATED))
+    _SEND.move(session, seen, rows, Why("dispatch"))
+    return given
 
 
 def _specs(

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 
 from broker.allotting import allot
 from broker.values import Ranking
-from tasks.splitting import Chunk, SplitRule, events_of
+from tasks.splitting import Chunk, events_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +49,55 @@ def draft(
     queue_ids: Mapping[str, int],
     numbers: Numbers,
     predecessors: Mapping[int, Predecessor],
-    rule: SplitRule,
+    by_events: bool,
 ) -> tuple[list[Draft], Numbers]:
     """Drafts in the order of the chunks, and the numbers that come next.
 
     Each job has a serial number of its own, so no two attempts ever write the same file; a
     retry keeps its predecessor's sequence and event numbers, so that `%RNDM` and `%FIRSTEVENT`
-    give what they gave before.
+    give what they gave before; what is split off from it takes a new sequence number, and goes
+    on with its events. `by_events`: a job is told which events of its files are its own.
     """
-    queues = _queues(len(chunks), ranking, queue_ids)
+    queues = _queues(chunks, ranking, queue_ids)
     drafts: list[Draft] = []
     serial, sequence, event = numbers.serial_nr, numbers.sequence_nr, numbers.event_nr
+    split_at: dict[int, int] = {}
     for chunk, queue_id in zip(chunks, queues, strict=True):
         before = predecessors.get(chunk.retry_of) if chunk.retry_of is not None else None
         events = sum(events_of(file) for file in chunk.files)
+        keeps = before is not None and not chunk.is_split_off
         drafts.append(Draft(
             chunk=chunk,
             queue_id=queue_id,
             attempt_nr=before.attempt_nr + 1 if before else 1,
             serial_nr=serial,
-            sequence_nr=before.sequence_nr if before else sequence,
-            first_event=before.first_event if before else event,
-            max_events=events if rule.n_events_per_job else -1,
+            sequence_nr=before.sequence_nr if before and keeps else sequence,
+            first_event=_first_event(before, chunk, split_at, event),
+            max_events=events if by_events else -1,
             skip_events=chunk.files[0].start_event,
         ))  # fmt: skip
         serial += 1
-        if before is None:
-            sequence, event = sequence + 1, event + events
+        sequence += not keeps
+        event += events if before is None else 0
     return drafts, Numbers(serial, sequence, event)
 
 
-def _queues(n_jobs: int, ranking: Ranking, ids: Mapping[str, int]) -> Iterator[int]:
-    allotted = allot(n_jobs, ranking)
-    return chain.from_iterable(repeat(ids[queue], count) for queue, count in allotted)
+def _first_event(
+    before: Predecessor | None, chunk: Chunk, split_at: dict[int, int], event: int
+) -> int:
+    """The number of a job's first event; `split_at` keeps where a split predecessor's next is."""
+    if before is None or chunk.retry_of is None:
+        return event
+    first = split_at.get(chunk.retry_of, before.first_event)
+    split_at[chunk.retry_of] = first + sum(events_of(file) for file in chunk.files)
+    return first
+
+
+def _queues(chunks: Sequence[Chunk], ranking: Ranking, ids: Mapping[str, int]) -> Iterator[int]:
+    """The queue of each chunk: the one that it was sized for, else as the ranking allots."""
+    allotted = allot(sum(chunk.queue is None for chunk in chunks), ranking)
+    free = chain.from_iterable(repeat(ids[queue], count) for queue, count in allotted)
+    return (next(free) if chunk.queue is None else ids[chunk.queue] for chunk in chunks)
 
 
 def secondary_slice(files: Sequence[int], per_job: int, sequence_nr: int) -> tuple[int, ...]:

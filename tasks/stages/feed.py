@@ -122,7 +122,8 @@ def _look(act: Act, task: Task, spec: TaskSpec) -> _Look:
             if sum(_n_ranges(entry, spec, dataset) for entry in wanted) > MAX_JOBS:
                 fault = f"the events of {dataset.name} would make more than {MAX_JOBS} jobs"
                 return _Look(0, n_new, (), fault)
-            new = [row for entry in wanted for row in _ranges(entry, spec, dataset)]
+            already = _events_before(act, datasets, spec) if wanted else 0
+            new = list(_rows(wanted, spec, dataset, already))
         counts[dataset.stream] += len(new)
         n_new += _insert(act, dataset, task.max_attempts, new)
     empty = tuple(name for name, count in counts.items() if not count)
@@ -182,14 +183,36 @@ def _n_ranges(entry: Entry, spec: TaskSpec, dataset: Dataset) -> int:
     return ceil(events / spec.n_events_per_job)
 
 
-def _ranges(entry: Entry, spec: TaskSpec, dataset: Dataset) -> Iterator[NewFile]:
-    events = spec.n_events_per_file or entry.n_events
+def _events_before(act: Act, datasets: Sequence[Dataset], spec: TaskSpec) -> int:
+    """The events of the primary stream that are cut already, where jobs reach over files."""
+    if not spec.events_across_files:
+        return 0
+    primary = [dataset.id for dataset in datasets if dataset.is_primary]
+    count = act.session.connection().execute(
+        select(func.coalesce(func.sum(func.coalesce(FILE.c.n_events, 1)), 0))
+        .where(id_in(FILE.c.dataset_id, primary, act.session))
+    ).scalar_one()  # fmt: skip
+    return int(count)
+
+
+def _rows(
+    entries: Sequence[Entry], spec: TaskSpec, dataset: Dataset, already: int
+) -> Iterator[NewFile]:
+    """The rows of new files: one a range of events, where files are split by them."""
+    for entry in entries:
+        events = spec.n_events_per_file or entry.n_events
+        for start, count in _ranges(events, spec, dataset, already):
+            yield entry.lfn, entry.size_bytes, entry.adler32, count, start, entry.id
+        already += (events or 1) if spec.events_across_files else 0
+
+
+def _ranges(
+    events: int | None, spec: TaskSpec, dataset: Dataset, already: int
+) -> list[tuple[int, int | None]]:
     per_job = spec.n_events_per_job
-    ranges: list[tuple[int, int | None]] = [(0, events)]
-    if per_job and events and _n_ranges(entry, spec, dataset) > 1:
-        ranges = list(event_ranges(events, per_job))
-    for start, count in ranges:
-        yield entry.lfn, entry.size_bytes, entry.adler32, count, start, entry.id
+    if not dataset.is_primary or per_job is None or not events:
+        return [(0, events)]
+    return list(event_ranges(events, per_job, already))
 
 
 def _insert(act: Act, dataset: Dataset, max_attempts: int, new: list[NewFile]) -> int:

@@ -2,13 +2,15 @@
 
 Tasks are in partitions, by share and resource type. Those of one partition are generated one at
 a time, the highest priority first; partitions go on beside each other, and one that has enough
-queued is throttled (panda-docs 14.3).
+queued is throttled (panda-docs 14.3). A task that is worth it begins with a few scouts; the scout
+stage lets the rest follow.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlmodel import Session
@@ -17,155 +19,200 @@ from broker.values import Ranking
 from culm.wire.task_spec import TaskSpec
 from tasks.lifecycles import TaskEvent
 from tasks.specs import spec_of
-from tasks.splitting import Chunk, InputFile, SplitRule, split
-from tasks.stages.drafts import Numbers, Predecessor, draft
+from tasks.stages.asking import Needs, asked_now, needs_of, scouting_of, with_needs
+from tasks.stages.chunking import Cutting, Work, next_work
+from tasks.stages.drafts import Draft, Numbers, draft
 from tasks.stages.ending import is_all_processed
-from tasks.stages.queue_view import note_sent
+from tasks.stages.queue_view import QueueView, note_sent
 from tasks.stages.rank_queues import keep_decision, rank_queues
+from tasks.stages.retried import Again, try_again
+from tasks.stages.scouts import begin_scouting, is_scouting, scouts_to_come, worth_it
 from tasks.stages.select import datasets_of, in_status
 from tasks.stages.share_counts import note_generated
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.stages.throttle import why_throttled
-from tasks.stages.write_jobs import write_jobs
-from tasks.statuses import FileStatus, TaskStatus
+from tasks.stages.write_jobs import Batch, write_jobs
+from tasks.statuses import TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import id_in
 from tasks.store.locks import one_at_a_time
 from tasks.store.moves import Why, move_tasks
-from tasks.store.tables import DATASET, FILE, JOB, TASK
+from tasks.store.tables import DATASET, TASK
 from tasks.store.topics import Topic
-from tasks.tables import Dataset, Task
+from tasks.tables import Dataset, Task, TaskScouting
 from tasks.tables.columns import db_now
 
-JOBS_A_BATCH = 2000
-FILES_A_BATCH = 20_000
-GUESSED_FILES_PER_JOB = 10
-"""How many files to read for a job whose number of files follows from sizes or events."""
 HINDERED_SECONDS = 3600.0
 """A task that no queue takes is looked at again after an hour, or when a queue changes."""
 WAIT_SECONDS = 60.0
 """The sweep behind the wake-ups for a task that waits for more input."""
 
 
+@dataclass(slots=True)
+class _Scene:
+    """A task whose jobs are generated now. Rankings are made once for each kind of needs."""
+
+    act: Act
+    task: Task
+    spec: TaskSpec
+    datasets: list[Dataset]
+    scouting: TaskScouting | None
+    rankings: dict[Needs, Ranking] = field(default_factory=dict)
+    seen: QueueView | None = None
+    """The queues as the last of them was made on."""
+
+    def ranking(self, needs: Needs | None = None) -> Ranking:
+        """The queues for jobs of these needs, the task's own by default."""
+        needs = needs or needs_of(self.task)
+        if needs not in self.rankings:
+            seen = self.task if needs == needs_of(self.task) else with_needs(self.task, needs)
+            ranking, self.seen = rank_queues(self.act.session, seen, self.spec)
+            self.rankings[needs] = ranking
+            keep_decision(self.act.session, self.task.id, self.rankings[needs])
+        return self.rankings[needs]
+
+
 def _act(act: Act) -> Outcome:
     task = act.session.get_one(Task, act.task_id)
     one_at_a_time(act.session, f"generate/{task.share_name}/{task.resource_type}")
-    spec = spec_of(act.session, act.task_id)
-    datasets = datasets_of(act.session, act.task_id)
-    chunks = _chunks(act, task, spec, datasets)
-    if not chunks:
-        return _nothing_to_do(act, task)
+    scene = _Scene(
+        act, task, spec_of(act.session, task.id), datasets_of(act.session, task.id),
+        scouting_of(act.session, task.id),
+    )  # fmt: skip
+    work = _scouts_first(scene, _work(scene, by_queue=not is_scouting(scene.scouting)))
+    work, used_up = _with_secondaries(scene, work)
     throttled = why_throttled(act.session, (task.share_name, task.resource_type))
-    if throttled:
+    # Scouts are few, and everything else waits for them.
+    if throttled and (work.again or work.new) and not is_scouting(scene.scouting):
         move_tasks(act.session, [task.id], TaskEvent.THROTTLED, Why(act.actor, throttled))
         return Outcome(task.id, throttled)
-    ranking, seen = rank_queues(act.session, task, spec)
-    keep_decision(act.session, task.id, ranking)
-    if not ranking.ranked:
-        return _hindered(act, ranking)
+    again = try_again(act, task, scene.spec, work.again)
+    if work.new:
+        again.groups[needs_of(task)] += work.new
+    drafts = _write(scene, again)
+    if drafts:
+        return _generated(scene, drafts)
+    if used_up:
+        return _hinder(act, used_up)
+    refused = next((r for r in scene.rankings.values() if not r.ranked), None)
+    return _nothing_to_do(scene) if refused is None else _hinder(act, _refusal(refused))
+
+
+def _work(scene: _Scene, by_queue: bool) -> Work:
+    asked = asked_now(scene.scouting, scene.spec)
+    cutting = Cutting(scene.act, scene.task, scene.spec, asked, scene.ranking, by_queue)
+    return next_work(cutting, scene.datasets)
+
+
+def _scouts_first(scene: _Scene, work: Work) -> Work:
+    """The work without what has to wait for the scouts."""
+    task = scene.task
+    if scene.scouting is None and worth_it(task, scene.spec, len(work.new)):
+        scene.scouting = begin_scouting(scene.act.session, task, scene.spec)
+        work = _work(scene, by_queue=False)
+    if not is_scouting(scene.scouting):
+        return work
+    return Work(work.again, work.new[: scouts_to_come(scene.scouting, task)])
+
+
+def _with_secondaries(scene: _Scene, work: Work) -> tuple[Work, str]:
+    """The work for which secondary files are left, and what is used up, in words.
+
+    A stream that is not reusable gives each of its files to one job only.
+    """
+    most, words = len(work.new), ""
+    for stream in (s for s in scene.spec.inputs[1:] if not s.reusable):
+        mine = [d for d in scene.datasets if d.stream == stream.stream]
+        n_files, per_job = sum(d.n_files for d in mine), stream.n_files_per_job or 1
+        left = max(0, n_files // per_job - scene.task.next_sequence_nr)
+        if left < most:
+            most = left
+            words = f"stream {stream.stream} is not reusable and its {n_files} files are used up"
+    return Work(work.again, work.new[:most]), words if not most else ""
+
+
+def _write(scene: _Scene, again: Again) -> list[Draft]:
+    """Write the jobs of each group that some queue takes; gives all their drafts."""
+    task, act = scene.task, scene.act
     numbers = Numbers(task.next_serial_nr, task.next_sequence_nr, task.next_event_nr)
-    drafts, numbers = draft(
-        chunks, ranking, seen.ids, numbers, _predecessors(act, chunks), _rule(spec, datasets[0])
-    )
-    write_jobs(act, task, drafts, datasets)
-    act.session.connection().execute(
-        update(TASK).where(TASK.c.id == task.id)
-        .values(next_serial_nr=numbers.serial_nr, next_sequence_nr=numbers.sequence_nr,
-                next_event_nr=numbers.event_nr, next_look_at=None,
-                started_at=task.started_at or db_now(), version=TASK.c.version + 1)
-    )  # fmt: skip
-    if task.status != TaskStatus.RUNNING:
-        move_tasks(act.session, [task.id], TaskEvent.JOBS_GENERATED, Why(act.actor))
+    by_events = scene.spec.n_events_per_job is not None
+    written: list[Draft] = []
+    for needs, chunks in again.groups.items():
+        ranking = scene.ranking(needs)
+        if not ranking.ranked or scene.seen is None:
+            continue
+        drafts, numbers = draft(chunks, ranking, scene.seen.ids, numbers, again.before, by_events)
+        write_jobs(act, task, Batch(drafts, needs, is_scouting(scene.scouting)), scene.datasets)
+        written += drafts
+    if written:
+        act.session.connection().execute(
+            update(TASK).where(TASK.c.id == task.id)
+            .values(next_serial_nr=numbers.serial_nr, next_sequence_nr=numbers.sequence_nr,
+                    next_event_nr=numbers.event_nr, next_look_at=_held(scene),
+                    started_at=task.started_at or db_now(), version=TASK.c.version + 1)
+        )  # fmt: skip
+    return written
+
+
+def _held(scene: _Scene) -> db_now | None:
+    """Until when the task makes no more jobs: what scouts there are to be, are made at once."""
+    return db_now(WAIT_SECONDS) if is_scouting(scene.scouting) else None
+
+
+def _generated(scene: _Scene, drafts: Sequence[Draft]) -> Outcome:
+    act, ids = scene.act, scene.seen.ids if scene.seen else {}
+    names = {queue_id: name for name, queue_id in ids.items()}
+    _note_progress(scene)
     wake(act.session, Topic.JOB_ACTIVATED, Topic.TASK_CHANGED)
     where = Counter(d.queue_id for d in drafts)
-    note_generated(act.session, task, where)
-    names = {queue_id: name for name, queue_id in seen.ids.items()}
-    for queue_id, n_jobs in where.items():
-        note_sent(seen, names[queue_id], n_jobs)
+    note_generated(act.session, scene.task, where)
+    if scene.seen is not None:
+        note_sent(scene.seen, {names[queue_id]: n for queue_id, n in where.items()})
     shown = ", ".join(f"{count} at {names[queue_id]}" for queue_id, count in where.items())
-    return Outcome(task.id, f"{len(drafts)} jobs: {shown}", n_done=len(drafts), again=True)
+    noun = "scouts" if is_scouting(scene.scouting) else "jobs"
+    return Outcome(act.task_id, f"{len(drafts)} {noun}: {shown}", n_done=len(drafts), again=True)
 
 
-def _nothing_to_do(act: Act, task: Task) -> Outcome:
+def _note_progress(scene: _Scene, **values: object) -> None:
+    act, status = scene.act, scene.task.status
+    scouting = is_scouting(scene.scouting)
+    event = TaskEvent.SCOUTS_GENERATED if scouting else TaskEvent.JOBS_GENERATED
+    if status != (TaskStatus.SCOUTING if scouting else TaskStatus.RUNNING):
+        move_tasks(act.session, [act.task_id], event, Why(act.actor), **values)
+    elif values:
+        act.session.connection().execute(
+            update(TASK).where(TASK.c.id == act.task_id).values(**values)
+        )
+
+
+def _nothing_to_do(scene: _Scene) -> Outcome:
+    act, task = scene.act, scene.task
     if is_all_processed(act.session, task.id):
         move_tasks(act.session, [task.id], TaskEvent.ALL_PROCESSED, Why(act.actor))
         return Outcome(task.id, "nothing is left to process")
-    # Held back until feed or collect has news for it: they clear next_look_at.
+    # Held back until feed, collect or the scouts have news for it: they clear next_look_at.
     later = db_now(WAIT_SECONDS)
-    if task.status == TaskStatus.RUNNING:
-        act.session.connection().execute(
-            update(TASK).where(TASK.c.id == task.id).values(next_look_at=later)
-        )
-    elif task.input_open:
+    if task.input_open and task.status not in (TaskStatus.RUNNING, TaskStatus.SCOUTING):
         why = Why(act.actor, f"waits for more files of task {task.parent_task_id}")
         move_tasks(act.session, [task.id], TaskEvent.HINDERED, why, next_look_at=later)
     else:
-        move_tasks(act.session, [task.id], TaskEvent.JOBS_GENERATED, Why(act.actor))
+        _note_progress(scene, next_look_at=later)
     return Outcome(task.id, "waits for input or for running jobs")
 
 
-def _hindered(act: Act, ranking: Ranking) -> Outcome:
+def _hinder(act: Act, words: str) -> Outcome:
+    later = db_now(HINDERED_SECONDS)
+    move_tasks(
+        act.session, [act.task_id], TaskEvent.HINDERED, Why(act.actor, words), next_look_at=later
+    )
+    return Outcome(act.task_id, words)
+
+
+def _refusal(ranking: Ranking) -> str:
     reasons = "; ".join(f"{r.queue}: {r.reason}" for r in ranking.rejections[:5])
     if len(ranking.rejections) > 5:
         reasons += f"; and {len(ranking.rejections) - 5} more"
-    why = Why(act.actor, f"no queue takes its jobs: {reasons or 'there is no queue'}")
-    move_tasks(
-        act.session, [act.task_id], TaskEvent.HINDERED, why, next_look_at=db_now(HINDERED_SECONDS)
-    )
-    return Outcome(act.task_id, why.reason)
-
-
-def _rule(spec: TaskSpec, dataset: Dataset) -> SplitRule:
-    return SplitRule(
-        n_files_per_job=dataset.n_files_per_job,
-        n_gb_per_job=spec.n_gb_per_job,
-        n_events_per_job=spec.n_events_per_job,
-    )
-
-
-def _chunks(act: Act, task: Task, spec: TaskSpec, datasets: Sequence[Dataset]) -> list[Chunk]:
-    """The next batch of chunks, of one primary dataset."""
-    for dataset in (d for d in datasets if d.is_primary):
-        rule = _rule(spec, dataset)
-        per_job = rule.n_files_per_job or (GUESSED_FILES_PER_JOB if rule.is_given else 1)
-        limit = min(FILES_A_BATCH, JOBS_A_BATCH * per_job)
-        limit = max(limit, rule.n_files_per_job or 1)
-        files = _ready_files(act, dataset, limit)
-        # A batch that was cut off may end in the middle of a job: that job waits for the next.
-        cut = len(files) >= limit
-        chunks = split(files, rule, more_may_come=task.input_open or cut)
-        if not chunks and cut and not task.input_open:
-            chunks = split(files, rule, more_may_come=False)
-        if chunks:
-            return chunks[:JOBS_A_BATCH]
-    return []
-
-
-def _ready_files(act: Act, dataset: Dataset, limit: int) -> list[InputFile]:
-    """The first ready files, and those further on that were in a job with one of them."""
-    ready = (
-        select(FILE.c.id, FILE.c.size_bytes, FILE.c.n_events, FILE.c.start_event, FILE.c.job_id)
-        .where(FILE.c.dataset_id == dataset.id, FILE.c.status == str(FileStatus.READY))
-        .order_by(FILE.c.id)
-    )  # fmt: skip
-    run = act.session.connection().execute
-    rows = list(run(ready.limit(limit)))
-    before = {row.job_id for row in rows if row.job_id is not None}
-    if before and len(rows) == limit:
-        rest = FILE.c.id > rows[-1].id, id_in(FILE.c.job_id, before, act.session)
-        rows += run(ready.where(*rest))
-    return [InputFile(r[0], r[1] or 0, r[2], r[3], r[4]) for r in rows]
-
-
-def _predecessors(act: Act, chunks: Sequence[Chunk]) -> dict[int, Predecessor]:
-    ids = [chunk.retry_of for chunk in chunks if chunk.retry_of is not None]
-    if not ids:
-        return {}
-    rows = act.session.connection().execute(
-        select(JOB.c.id, JOB.c.attempt_nr, JOB.c.sequence_nr, JOB.c.first_event)
-        .where(id_in(JOB.c.id, ids, act.session))
-    )  # fmt: skip
-    return {row[0]: Predecessor(row[1], row[2], row[3]) for row in rows}
+    return f"no queue takes its jobs: {reasons or 'there is no queue'}"
 
 
 def _due() -> ColumnElement[bool]:
@@ -174,10 +221,13 @@ def _due() -> ColumnElement[bool]:
         DATASET.c.is_primary,
         DATASET.c.n_files_used < DATASET.c.n_files,
     )
-    not_held = or_(TASK.c.next_look_at.is_(None), TASK.c.next_look_at <= db_now())
+    free = TASK.c.next_look_at.is_(None)
+    not_held = or_(free, TASK.c.next_look_at <= db_now())
     return or_(
         and_(in_status(TaskStatus.READY), not_held),
         and_(in_status(TaskStatus.RUNNING, TaskStatus.SCOUTED), not_held, unused),
+        # The scout stage clears the time when there is a scout to be tried again.
+        and_(in_status(TaskStatus.SCOUTING), free, unused),
         # Pending without a time waits for its input: feed will move it.
         and_(in_status(TaskStatus.PENDING), TASK.c.next_look_at <= db_now(), unused),
     )

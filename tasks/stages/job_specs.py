@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -12,12 +12,15 @@ from sqlmodel import Session
 from culm.wire.job_spec import JobInput, JobOutput, JobSpec, Sandbox
 from culm.wire.placeholders import JobValues, fill
 from culm.wire.task_spec import TaskSpec
+from culm.wire.views import JobFileView
 from tasks.catalog.own import urls_of
 from tasks.queues import QueueSettings
 from tasks.specs import specs_of
 from tasks.statuses import DatasetKind
 from tasks.store.bulk import ids_among
+from tasks.store.prepared import Prepared
 from tasks.store.tables import DATASET, ENDPOINT, FILE, JOB, JOB_FILE, TASK, core
+from tasks.tables import Job
 from tasks.tables import Sandbox as SandboxRow
 
 _SANDBOX = core(SandboxRow)
@@ -40,22 +43,47 @@ def job_specs(
     }  # fmt: skip
 
 
-_JOBS = (
-    select(
-        *(JOB.c[name] for name in (
-            "id", "task_id", "attempt_nr", "core_count", "memory_mb", "disk_mb",
-            "walltime_seconds", "sequence_nr", "first_event", "max_events", "skip_events",
-        )),
-        TASK.c.name.label("task_name"), ENDPOINT.c.url.label("storage"),
-    )
+class JobRow(NamedTuple):
+    """A job as its row, its task's name and the place of its outputs."""
+
+    id: int
+    task_id: int
+    attempt_nr: int
+    core_count: int
+    memory_mb: int
+    disk_mb: int
+    walltime_seconds: int
+    sequence_nr: int
+    first_event: int
+    max_events: int
+    skip_events: int
+    task_name: str
+    storage: str | None
+
+
+class FileRow(NamedTuple):
+    """A file of a job."""
+
+    job_id: int
+    kind: str
+    stream: str
+    local_name: str
+    dataset: str
+    lfn: str
+    size_bytes: int | None
+    adler32: str | None
+    catalog_file_id: int | None
+
+
+_JOBS = Prepared(
+    select(*(JOB.c[name] for name in JobRow._fields[:-2]), TASK.c.name, ENDPOINT.c.url)
     .join(TASK, TASK.c.id == JOB.c.task_id)
     .outerjoin(ENDPOINT, ENDPOINT.c.id == TASK.c.endpoint_id)
     .where(ids_among(JOB.c.id)).order_by(JOB.c.id)
 )  # fmt: skip
-_FILES = (
+_FILES = Prepared(
     select(JOB_FILE.c.job_id, JOB_FILE.c.kind, DATASET.c.stream, DATASET.c.local_name,
-           DATASET.c.name.label("dataset"), FILE.c.lfn, FILE.c.size_bytes, FILE.c.adler32,
-           FILE.c.catalog_file_id)
+           DATASET.c.name, FILE.c.lfn, FILE.c.size_bytes, FILE.c.adler32, FILE.c.catalog_file_id)
     .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
     .join(DATASET, DATASET.c.id == JOB_FILE.c.dataset_id)
     .where(ids_among(JOB_FILE.c.job_id))
@@ -63,14 +91,14 @@ _FILES = (
 )  # fmt: skip
 
 
-def _jobs(session: Session, job_ids: Sequence[int]) -> Sequence[Any]:
-    return session.connection().execute(_JOBS, {"ids": list(job_ids)}).all()
+def _jobs(session: Session, job_ids: Sequence[int]) -> list[JobRow]:
+    return [JobRow._make(row) for row in _JOBS.rows(session, ids=list(job_ids))]
 
 
-def _files(session: Session, job_ids: Sequence[int]) -> dict[int, list[Any]]:
-    files: dict[int, list[Any]] = defaultdict(list)
-    for row in session.connection().execute(_FILES, {"ids": list(job_ids)}):
-        files[row.job_id].append(row)
+def _files(session: Session, job_ids: Sequence[int]) -> dict[int, list[FileRow]]:
+    files: dict[int, list[FileRow]] = defaultdict(list)
+    for row in _FILES.rows(session, ids=list(job_ids)):
+        files[row[0]].append(FileRow._make(row))
     return files
 
 
@@ -87,7 +115,7 @@ def _sandboxes(session: Session, digests: set[str]) -> dict[str, Sandbox]:
     }  # fmt: skip
 
 
-def command_of(job: Any, spec: TaskSpec, files: Sequence[Any]) -> str:
+def command_of(job: JobRow | Job, spec: TaskSpec, files: Sequence[FileRow | JobFileView]) -> str:
     """The command of one job, with every placeholder filled in."""
     streams: dict[str, list[str]] = defaultdict(list)
     for file in files:
@@ -101,9 +129,9 @@ def command_of(job: Any, spec: TaskSpec, files: Sequence[Any]) -> str:
 
 
 def _job_spec(
-    job: Any,
+    job: JobRow,
     spec: TaskSpec,
-    files: Sequence[Any],
+    files: Sequence[FileRow],
     urls: Mapping[int, tuple[str, ...]],
     sandboxes: Mapping[str, Sandbox],
     settings: QueueSettings,
@@ -112,7 +140,7 @@ def _job_spec(
         job_id=job.id, task_id=job.task_id, attempt_nr=job.attempt_nr, task_name=job.task_name,
         command=command_of(job, spec, files),
         inputs=tuple(
-            JobInput(lfn=f.lfn, stream=f.stream, urls=urls.get(f.catalog_file_id, ()),
+            JobInput(lfn=f.lfn, stream=f.stream, urls=urls.get(f.catalog_file_id or 0, ()),
                      size_bytes=f.size_bytes, adler32=f.adler32)
             for f in files if f.kind == DatasetKind.INPUT
         ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -25,6 +25,7 @@ from broker.thresholds import Thresholds
 from broker.values import Link, Load, Queue
 from broker.view import View
 from tasks.queues import queue_settings
+from tasks.stages.rests import resting
 from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.configuration import values
 from tasks.store.moves import database_time
@@ -91,19 +92,25 @@ def queue_view(session: Session, vo: str = "") -> QueueView:
     storage = _storage(run(_STORAGE))
     links = {(row.source, row.destination): _link(row) for row in run(_LINKS)}
     rows = run(_QUEUES).all()
+    tired = {place.queue_id: place.reason for place in resting(session) if not place.node}
     now = database_time(session)
     view = View(
         thresholds=values(session).of(Thresholds, vo),
         links=links, n_files_to_nucleus=_to_nuclei(links), ledger=counts.ledger,
         age_seconds=time.monotonic() - counts.at if counts.is_kept else 0.0,
     )  # fmt: skip
-    queues = tuple(_queue(row, counts, storage.get(row.id, ("", None)), now) for row in rows)
+    queues = tuple(
+        replace(queue, status=f"at rest: {tired[row.id]}") if row.id in tired else queue
+        for row in rows
+        for queue in [_queue(row, counts, storage.get(row.id, ("", None)), now)]
+    )
     return QueueView(queues=queues, ids={row.name: row.id for row in rows}, view=view)
 
 
-def note_sent(view: QueueView, queue: str, n_jobs: int) -> None:
-    """Remember jobs that are being sent, until they are counted."""
-    view.view.ledger.note(queue, n_jobs, time.monotonic())
+def note_sent(seen: QueueView, n_jobs: Mapping[str, int]) -> None:
+    """Remember jobs that are being sent to queues, until they are counted."""
+    for queue, number in n_jobs.items():
+        seen.view.ledger.note(queue, number, time.monotonic())
 
 
 @dataclass(slots=True)
@@ -171,7 +178,7 @@ def _with_settings(row: Any, storage: tuple[str, float | None], load: Load) -> Q
         max_walltime_seconds=s.max_walltime_seconds, fair_share_policy=s.fair_share_policy,
         max_disk_io_kb_per_second=s.max_disk_io_kb_per_second,
         transferring_limit=s.transferring_limit, connectivity=_connectivity(s.connectivity),
-        software=s.software, reads_directly=s.reads_directly,
+        software=s.software, reads_directly=s.direct_access,
         takes_event_service=s.takes_event_service, takes_ordinary_jobs=s.takes_ordinary_jobs,
         takes_dynamic_events=s.takes_dynamic_events, pilot_factor=s.pilot_factor,
         blocked_storage=storage[0], free_storage_gb=storage[1], load=load,

@@ -9,21 +9,20 @@ from typing import Any
 from sqlalchemy import func, literal, or_, select
 from sqlmodel import Session
 
-from broker.rebrokerage import ShareAt, Standing, Waiting, crowds, rebroker
+from broker.rebrokerage import Standing, Waiting, rebroker
 from broker.thresholds import Thresholds
 from culm.wire.error_codes import ServerError
-from tasks.lifecycles import JobEvent
 from tasks.queues import queue_settings
 from tasks.specs import specs_of
-from tasks.stages.settle import settle_unrun
+from tasks.stages.ending import roll_up
+from tasks.stages.unstarted import send_back
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
 from tasks.store.bulk import id_in
 from tasks.store.configuration import values
 from tasks.store.locks import hold_tasks
-from tasks.store.moves import Why, database_time, move_jobs
-from tasks.store.tables import JOB, JOB_WAITING, QUEUE, SHARE_STATISTICS
-from tasks.tables import Task
+from tasks.store.moves import Why, database_time
+from tasks.store.tables import JOB, JOB_WAITING, QUEUE
 from tasks.tables.columns import db_now
 
 JOBS_A_BATCH = 1000
@@ -52,24 +51,6 @@ def rebroker_waiting(books: Books) -> str:
     return f"{n_moved} jobs sent elsewhere" if n_moved else ""
 
 
-def fast_rebroker(books: Books) -> str:
-    """Clear the lines of shares that stand long at a queue where little of theirs runs."""
-    with books.write() as session:
-        reasons: dict[int, str] = {}
-        queues = {name: i for i, (name, _) in _standings(session).items()}
-        for crowd in crowds(_shares_at(session), values(session).of(Thresholds)):
-            # The last in the line leave first: they would wait longest.
-            ids = session.connection().execute(
-                select(JOB.c.id)
-                .where(JOB_WAITING, JOB.c.queue_id == queues[crowd.queue],
-                       JOB.c.share_name == crowd.share)
-                .order_by(JOB.c.priority, JOB.c.id.desc()).limit(JOBS_A_BATCH)
-            ).scalars()  # fmt: skip
-            reasons |= dict.fromkeys(ids, crowd.reason)
-        n_moved = _close(session, reasons, "fast_rebroker")
-    return f"{n_moved} jobs sent elsewhere" if n_moved else ""
-
-
 def _standings(session: Session) -> dict[int, tuple[str, Standing]]:
     """Name and standing of each queue. The only one that is open keeps what it has."""
     now = database_time(session)
@@ -85,7 +66,7 @@ def _standings(session: Session) -> dict[int, tuple[str, Standing]]:
             Standing(
                 status=row.status,
                 status_seconds=(now - since).total_seconds() if since else 0.0,
-                keeps_jobs=settings.keeps_jobs or others < 1,
+                keeps_jobs=settings.disable_reassign or others < 1,
             ),
         )
     return found
@@ -142,25 +123,6 @@ def _n_moves(session: Session, job_ids: Sequence[int]) -> Counter[int]:
     return Counter({row[0]: row[1] for row in rows})
 
 
-def _shares_at(session: Session) -> list[ShareAt]:
-    """Jobs of each share at each queue, as counted last; queues that keep theirs left out."""
-    queues, c = _standings(session), SHARE_STATISTICS.c
-    rows = session.connection().execute(
-        select(c.share_name, c.queue_id, func.sum(c.n_queued), func.sum(c.n_running))
-        .group_by(c.share_name, c.queue_id)
-    )  # fmt: skip
-    declared = {
-        row.id: queue_settings(row.settings, row.name).n_slots is not None
-        for row in session.connection().execute(select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.settings))
-    }
-    return [
-        ShareAt(share=share, queue=queues[i][0], n_queued=int(queued), n_running=int(running),
-                declares_slots=declared[i])
-        for share, i, queued, running in rows
-        if i in queues and not queues[i][1].keeps_jobs
-    ]  # fmt: skip
-
-
 def _close(session: Session, reasons: Mapping[int, str], actor: str) -> int:
     """Close jobs that still wait, and give their input back; gives how many."""
     if not reasons:
@@ -174,17 +136,7 @@ def _close(session: Session, reasons: Mapping[int, str], actor: str) -> int:
         groups[tasks_of[job_id], reason].append(job_id)
     n_moved = 0
     for (task_id, reason), ids in groups.items():
-        moved = move_jobs(
-            session, ids, JobEvent.CLOSED, Why(actor, reason),
-            seen=_still_waiting(session, ids), server_error_code=_CODE, server_error_diag=reason,
-        )  # fmt: skip
-        settle_unrun(session, session.get_one(Task, task_id), moved)
-        n_moved += len(moved)
+        n_moved += send_back(session, task_id, ids, Why(actor, reason))
+    for task_id in set(tasks_of.values()):
+        roll_up(session, task_id, Why(actor))
     return n_moved
-
-
-def _still_waiting(session: Session, ids: Sequence[int]) -> dict[int, str]:
-    rows = session.connection().execute(
-        select(JOB.c.id, JOB.c.status).where(id_in(JOB.c.id, ids, session))
-    )
-    return {row[0]: row[1] for row in rows}

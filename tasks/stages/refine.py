@@ -9,7 +9,7 @@ from culm.wire.task_spec import TaskSpec
 from tasks.lifecycles import TaskEvent
 from tasks.output_names import output_plans
 from tasks.specs import spec_of
-from tasks.stages.select import in_status, tasks_where
+from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.stages.submit import faults_of
 from tasks.statuses import DatasetKind, TaskStatus
@@ -40,8 +40,20 @@ def _act(act: Act) -> Outcome:
 
 
 def add_datasets(act: Act, spec: TaskSpec) -> int:
-    """Write the rows of the datasets that a task reads and writes; gives how many."""
-    rows = list(_datasets(spec))
+    """Write the rows of the datasets that a task reads and writes; gives how many are new.
+
+    Of those that are there already (it is refined again) the number of files a job is renewed.
+    """
+    present = {(d.name, d.kind, d.stream): d for d in datasets_of(act.session, act.task_id)}
+    rows = []
+    for row in _datasets(spec):
+        known = present.get(row[:3])
+        if known is None:
+            rows.append(row)
+        else:
+            known.n_files_per_job = row[5]
+            act.session.add(known)
+    act.session.flush()
     ids = take_ids(act.session, "dataset", len(rows))
     insert_rows(
         act.session, Dataset,

@@ -6,24 +6,24 @@ pilot's or an ended job's report is refused and noted.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from sqlalchemy import Float, bindparam, delete, func, select, update
 from sqlmodel import Session
 
-from culm.wire.codec import encode
-from culm.wire.reports import Instruction, JobReport, ReportAnswer, ReportState
+from culm.wire.reports import Instruction, JobMetrics, JobReport, ReportAnswer, ReportState
 from tasks.lifecycles import JOB as MACHINE
 from tasks.lifecycles import JobEvent
-from tasks.queues import queue_settings
+from tasks.queues import settings_of_text
 from tasks.stages.settle import WRITTEN
 from tasks.statuses import JobStatus
-from tasks.store.bulk import id_in, ids_among, insert_rows
-from tasks.store.moves import Why, database_time, move_jobs
-from tasks.store.tables import FILE, JOB, JOB_FILE, QUEUE, core
+from tasks.store.bulk import ids_among, insert_rows, one_of
+from tasks.store.moves import EachJobMove, Why, database_time, move_jobs
+from tasks.store.prepared import Prepared, Values
+from tasks.store.tables import FILE, JOB, JOB_FILE, QUEUE, QUEUE_SETTINGS, core
 from tasks.tables import JobMetadata, RefusedReport
 from tasks.tables.columns import db_now
 
@@ -134,7 +134,7 @@ def _after(job: KnownJob, report: JobReport) -> KnownJob:
     )  # fmt: skip
 
 
-_KNOWN = (
+_KNOWN = Prepared(
     select(JOB.c.id, JOB.c.attempt_nr, JOB.c.pilot_id, JOB.c.status, JOB.c.report_nr,
            JOB.c.reported_state, JOB.c.kill_reason, JOB.c.queue_id)
     .where(ids_among(JOB.c.id))
@@ -144,8 +144,7 @@ _KNOWN = (
 
 
 def _known(session: Session, job_ids: Sequence[int]) -> dict[int, KnownJob]:
-    rows = session.connection().execute(_KNOWN, {"ids": list(job_ids)})
-    return {row[0]: KnownJob(*row) for row in rows}
+    return {row[0]: KnownJob(*row) for row in _KNOWN.rows(session, ids=list(job_ids))}
 
 
 def _note_refused(session: Session, refused: list[tuple[int, JobReport, str]]) -> None:
@@ -157,39 +156,41 @@ def _note_refused(session: Session, refused: list[tuple[int, JobReport, str]]) -
         )  # fmt: skip
 
 
-_HEARTBEAT = (
+_HEARTBEAT = Prepared(
     update(JOB).where(JOB.c.id == bindparam("job"))
     .values(report_nr=bindparam("nr"), node=bindparam("host"), modified_at=db_now(),
             lease_expires_at=db_now(bindparam("lease", type_=Float)))
 )  # fmt: skip
-_FINAL = update(JOB).where(JOB.c.id == bindparam("job")).values(
-    report_nr=bindparam("nr"), node=bindparam("host"), exit_code=bindparam("exit"),
-    reported_state=bindparam("state"), pilot_error_code=bindparam("code"),
-    pilot_error_diag=bindparam("diag"), lease_expires_at=None,
-)  # fmt: skip
-_OUTPUTS = (
+_SAID: dict[str, Any] = {
+    "report_nr": bindparam("nr"), "node": bindparam("host"), "exit_code": bindparam("exit"),
+    "reported_state": bindparam("state"), "pilot_error_code": bindparam("code"),
+    "pilot_error_diag": bindparam("diag"), "lease_expires_at": None,
+}  # fmt: skip
+_FINAL = EachJobMove(JobEvent.REPORTED, **_SAID)
+_FULLER_FINAL = Prepared(update(JOB).where(JOB.c.id == bindparam("job")).values(**_SAID))
+_OUTPUTS = Prepared(
     select(JOB_FILE.c.job_id, JOB_FILE.c.file_id, FILE.c.lfn)
     .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
-    .where(ids_among(JOB_FILE.c.job_id), JOB_FILE.c.kind.in_(WRITTEN))
+    .where(ids_among(JOB_FILE.c.job_id), one_of(JOB_FILE.c.kind, WRITTEN))
 )
-_SIZES = (
+_SIZES = Prepared(
     update(JOB_FILE)
     .where(JOB_FILE.c.job_id == bindparam("job"), JOB_FILE.c.file_id == bindparam("file"))
     .values(size_bytes=bindparam("size"), adler32=bindparam("sum"))
 )
-_OLD_METADATA = delete(_METADATA).where(ids_among(_METADATA.c.job_id))
+_OLD_METADATA = Prepared(delete(_METADATA).where(ids_among(_METADATA.c.job_id)))
+_LEASES = Prepared(select(QUEUE.c.id, QUEUE.c.name, QUEUE_SETTINGS).where(ids_among(QUEUE.c.id)))
 
 
 def _take_heartbeats(session: Session, news: list[tuple[JobReport, KnownJob]]) -> None:
     if not news:
         return
     latest = {job.id: (report, job) for report, job in news}
-    leases = lease_seconds(session, {job.queue_id for _, job in latest.values()})
-    session.connection().execute(
-        _HEARTBEAT,
-        [{"job": job.id, "nr": report.report_nr, "host": report.node,
-          "lease": float(leases[job.queue_id])} for report, job in latest.values()],
-    )  # fmt: skip
+    leases = _lease_seconds(session, {job.queue_id for _, job in latest.values()})
+    _HEARTBEAT.change_each(session, [
+        {"job": job.id, "nr": report.report_nr, "host": report.node,
+         "lease": float(leases[job.queue_id])} for report, job in latest.values()
+    ])  # fmt: skip
     starting = [
         job.id
         for report, job in latest.values()
@@ -208,29 +209,29 @@ def _take_heartbeats(session: Session, news: list[tuple[JobReport, KnownJob]]) -
     )
 
 
-def lease_seconds(session: Session, queue_ids: set[int]) -> dict[int, float]:
-    """How long a lease lasts at each of these queues."""
-    rows = session.connection().execute(
-        select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.settings)
-        .where(id_in(QUEUE.c.id, queue_ids, session))
-    )  # fmt: skip
-    return {row.id: queue_settings(row.settings, row.name).lease_seconds for row in rows}
+def _lease_seconds(session: Session, queue_ids: set[int]) -> dict[int, float]:
+    rows = _LEASES.rows(session, ids=list(queue_ids))
+    return {row[0]: settings_of_text(row[2], row[1]).lease_seconds for row in rows}
 
 
 def _take_finals(session: Session, news: list[tuple[JobReport, KnownJob]]) -> None:
     if not news:
         return
     latest = {job.id: report for report, job in news}
-    session.connection().execute(
-        _FINAL,
-        [{"job": r.job_id, "nr": r.report_nr, "host": r.node, "exit": r.exit_code,
-          "state": str(r.state), "code": r.pilot_error_code, "diag": r.pilot_error_diag}
-         for r in latest.values()],
-    )  # fmt: skip
+    before = {job.id: job for _, job in reversed(news)}
+    rows: dict[int, Values] = {
+        r.job_id: {"nr": r.report_nr, "host": r.node, "exit": r.exit_code, "state": str(r.state),
+                   "code": r.pilot_error_code, "diag": r.pilot_error_diag}
+        for r in latest.values()
+    }  # fmt: skip
+    seen = {job_id: job.status for job_id, job in before.items()}
+    moved = set(_FINAL.move(session, seen, rows, Why("pilot")))
+    _FULLER_FINAL.change_each(
+        session, [{**row, "job": job_id} for job_id, row in rows.items() if job_id not in moved]
+    )
     _keep_outputs(session, list(latest.values()))
-    _keep_metadata(session, list(latest.values()))
-    seen = {job.id: job.status for _, job in news}
-    move_jobs(session, latest, JobEvent.REPORTED, Why("pilot"), seen=seen)
+    again = [job_id for job_id, job in before.items() if job.reported_state]
+    _keep_metadata(session, list(latest.values()), again)
 
 
 def _keep_outputs(session: Session, reports: list[JobReport]) -> None:
@@ -239,26 +240,27 @@ def _keep_outputs(session: Session, reports: list[JobReport]) -> None:
     if not reported:
         return
     ids = list({job_id for job_id, _ in reported})
-    rows = session.connection().execute(_OUTPUTS, {"ids": ids})
-    values: list[dict[str, Any]] = []
+    rows = _OUTPUTS.rows(session, ids=ids)
     by_name = {(job_id, lfn): file_id for job_id, file_id, lfn in rows}
-    for key, file in reported.items():
-        if key in by_name:
-            values.append(
-                {"job": key[0], "file": by_name[key], "size": file.size_bytes, "sum": file.adler32}
-            )
-    if values:
-        session.connection().execute(_SIZES, values)
+    _SIZES.change_each(session, [
+        {"job": key[0], "file": by_name[key], "size": file.size_bytes, "sum": file.adler32}
+        for key, file in reported.items() if key in by_name
+    ])  # fmt: skip
 
 
-def _keep_metadata(session: Session, reports: list[JobReport]) -> None:
+def _keep_metadata(session: Session, reports: list[JobReport], again: list[int]) -> None:
+    """What the jobs left; `again` are those that said something before."""
     some = [r for r in reports if r.metrics or r.output_tail or r.user_metadata]
     if not some:
         return
-    ids = [r.job_id for r in some]
-    session.connection().execute(_OLD_METADATA, {"ids": ids})
+    if again:
+        _OLD_METADATA.change(session, ids=again)
     insert_rows(
         session, JobMetadata, ("job_id", "metrics", "output_tail", "user_metadata"),
-        [(r.job_id, json.dumps(encode(r.metrics)), r.output_tail, r.user_metadata)
+        [(r.job_id, _json(r.metrics), r.output_tail, r.user_metadata)
          for r in some],
     )  # fmt: skip
+
+
+def _json(metrics: JobMetrics | None) -> str | None:
+    return None if metrics is None else msgspec.json.encode(metrics).decode()

@@ -1,4 +1,7 @@
-"""Retry: the input that did not succeed becomes ready again, with fresh attempts."""
+"""Retry: the input that did not succeed becomes ready again, with fresh attempts.
+
+`incexec` does the same with new parameters: the task is refined again before it goes on.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,20 @@ from sqlalchemy import update
 from tasks.lifecycles import DatasetEvent, FileEvent, TaskEvent
 from tasks.specs import spec_of
 from tasks.stages.refine import add_datasets
+from tasks.stages.scouts import forget_scouts
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import DatasetKind, TaskStatus
 from tasks.store.moves import Why, move_datasets, move_files, move_tasks
 from tasks.store.tables import CATALOG_DATASET, DATASET, FILE
 from tasks.store.topics import Topic
-from tasks.tables import Dataset
+from tasks.tables import Dataset, Task
 
 
 def _act(act: Act) -> Outcome:
     n_again = 0
+    task = act.session.get_one(Task, act.task_id)
+    forget_scouts(act.session, task.id, only_unfinished=True)
     datasets = datasets_of(act.session, act.task_id)
     if not datasets:  # it was ended before it was refined
         add_datasets(act, spec_of(act.session, act.task_id))
@@ -26,18 +32,22 @@ def _act(act: Act) -> Outcome:
         if dataset.kind in (DatasetKind.OUTPUT, DatasetKind.LOG):
             _reopen(act, dataset)
         elif dataset.is_primary:
-            n_again += _again(act, dataset)
+            n_again += _again(act, dataset, task.max_attempts)
         else:
             _reuse(act, dataset)
     why = Why(act.actor, f"{n_again} inputs are tried again")
     # Feed looks at the input again: new files of a done task's input are taken too.
-    move_tasks(act.session, [act.task_id], TaskEvent.RETRY_PREPARED, why, next_look_at=None)
+    anew = task.status == TaskStatus.TOINCEXEC
+    event = TaskEvent.PARAMETERS_CHANGED if anew else TaskEvent.RETRY_PREPARED
+    move_tasks(act.session, [act.task_id], event, why, next_look_at=None)
     return Outcome(act.task_id, why.reason, n_done=n_again)
 
 
-def _again(act: Act, dataset: Dataset) -> int:
+def _again(act: Act, dataset: Dataset, max_attempts: int) -> int:
     here = FILE.c.dataset_id == dataset.id
-    count = move_files(act.session, here, FileEvent.RETRIED, n_failed=0, n_lost=0)
+    count = move_files(
+        act.session, here, FileEvent.RETRIED, n_failed=0, n_lost=0, max_attempts=max_attempts
+    )
     c = DATASET.c
     act.session.connection().execute(
         update(DATASET).where(c.id == dataset.id)
@@ -66,6 +76,6 @@ def _reopen(act: Act, dataset: Dataset) -> None:
 STAGE = Stage(
     name="retry",
     topics=(Topic.TASK_TO_RETRY,),
-    candidates=tasks_where(in_status(TaskStatus.TORETRY)),
+    candidates=tasks_where(in_status(TaskStatus.TORETRY, TaskStatus.TOINCEXEC)),
     act=_act,
 )

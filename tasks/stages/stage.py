@@ -61,6 +61,9 @@ class Stage:
     the transaction that writes the work renews the lease, so that an owner who lost it (it was
     taken for dead) writes nothing. Between the claim and the work others may have moved the
     task on (a command, another owner): that is looked at again, with the task held.
+
+    `gather_seconds` is the least time between two looks that find work: where news comes one by
+    one and is dear one by one, it is taken up together.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Stage:
     candidates: Candidates
     act: Callable[[Act], Outcome]
     lease_seconds: float = LEASE_SECONDS
+    gather_seconds: float = 0.0
 
     def claim(
         self, books: Books, owner: str, limit: int, task_ids: Sequence[int] | None = None

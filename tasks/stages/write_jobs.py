@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import bindparam, select, update
 
+from broker.priority import of_scout
 from tasks.lifecycles import FileEvent
 from tasks.output_names import OutputPlan, lfn
+from tasks.stages.asking import Needs
 from tasks.stages.drafts import Draft, secondary_slice
 from tasks.stages.priorities import priorities_of
 from tasks.stages.stage import Act
@@ -19,9 +22,6 @@ from tasks.store.moves import database_time, move_files
 from tasks.store.tables import DATASET, FILE
 from tasks.tables import Dataset, File, Job, JobFile, Task
 
-_AS_THE_TASK = (
-    "share_name", "resource_type", "core_count", "memory_mb", "disk_mb", "walltime_seconds",
-)  # fmt: skip
 _PICK = (
     update(FILE)
     .where(FILE.c.id == bindparam("file"))
@@ -29,10 +29,22 @@ _PICK = (
 )
 
 
-def write_jobs(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence[Dataset]) -> None:
-    """Insert the jobs of these drafts, activated, and everything that hangs on them."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs to be written: their drafts, what each asks for, and whether they are scouts."""
+
+    drafts: Sequence[Draft]
+    needs: Needs
+    are_scouts: bool
+
+
+def write_jobs(act: Act, task: Task, batch: Batch, datasets: Sequence[Dataset]) -> None:
+    """Insert the jobs of a batch, activated, and everything that hangs on them."""
+    drafts = batch.drafts
     job_ids = take_ids(act.session, "job", len(drafts))
     priorities = priorities_of(act.session, task, len(drafts))
+    if batch.are_scouts:
+        priorities = [of_scout(priority) for priority in priorities]
     insert_rows(
         act.session, Job,
         ("id", "attempt_nr", "retry_of", "queue_id", "serial_nr", "sequence_nr", "first_event",
@@ -41,8 +53,9 @@ def write_jobs(act: Act, task: Task, drafts: Sequence[Draft], datasets: Sequence
           d.first_event, d.max_events, d.skip_events, priority)
          for job_id, d, priority in zip(job_ids, drafts, priorities, strict=True)],
         now=database_time(act.session),
-        same={"task_id": task.id, "status": str(JobStatus.ACTIVATED)}
-        | {name: getattr(task, name) for name in _AS_THE_TASK},
+        same={"task_id": task.id, "status": str(JobStatus.ACTIVATED),
+              "share_name": task.share_name, "resource_type": task.resource_type,
+              **asdict(batch.needs)},
     )  # fmt: skip
     _pick_inputs(act, drafts, job_ids, datasets)
     secondaries: dict[str, list[Dataset]] = defaultdict(list)

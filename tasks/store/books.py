@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
@@ -35,6 +35,18 @@ class Books:
         self._writer = self.engine.execution_options(culm_write=True)
         self._one_writer = threading.RLock() if self.is_sqlite else None
         self._lock_file = _lock_file(url) if self.is_sqlite else None
+
+    @classmethod
+    def existing(cls, url: str, *, pool_size: int = 10) -> Self:
+        """The books at this URL, if there are any: who only looks must not make a file.
+
+        Raises:
+            Misconfigured: there is no such database file.
+        """
+        path = _sqlite_path(url)
+        if path is not None and not path.is_file():
+            raise Misconfigured(f"there is no database {path}", hint="run: culm db init")
+        return cls(url, pool_size=pool_size)
 
     @property
     def is_sqlite(self) -> bool:
@@ -116,8 +128,21 @@ def _translated() -> Iterator[None]:
         raise
 
 
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise Misconfigured("database_url is neither sqlite:///FILE nor postgresql://…") from error
+
+
+def _sqlite_path(url: str) -> Path | None:
+    """The file of an SQLite database; None for others."""
+    parsed = _parsed(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def _engine(url: str, pool_size: int) -> Engine:
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -148,6 +173,8 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
         "synchronous = FULL",  # an acknowledged write survives a power cut (reliability.md, I9)
         "foreign_keys = ON",
         "cache_size = -65536",
+        # A checkpoint writes a page once, however often it changed: every 40 MB of log.
+        "wal_autocheckpoint = 10000",
         "temp_store = MEMORY",
         "mmap_size = 268435456",
     ):
@@ -161,9 +188,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _lock_file(url: str) -> Any:
-    path = Path(str(make_url(url).database) + ".writer")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a")
+    path = Path(f"{_sqlite_path(url)}.writer")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a")
+    except OSError as error:
+        raise Misconfigured(f"database_url {url} cannot be written: {error}") from error
 
 
 def wake(session: Session, *topics: Topic) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 import psycopg
-from sqlalchemy import ColumnElement, Dialect, bindparam
+from sqlalchemy import ColumnElement, Dialect, bindparam, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -18,6 +18,7 @@ from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import BigInteger, Boolean, String, TypeDecorator, TypeEngine
 from sqlmodel import Session, SQLModel
 
+from tasks.store.prepared import run_on_driver
 from tasks.tables.columns import to_column
 
 COPY_FROM_ROWS = 20
@@ -45,7 +46,7 @@ class _List(TypeDecorator[list[Any]]):
         return json.dumps(value) if dialect.name == "sqlite" else value
 
 
-_IDS, _TEXTS = _List(BigInteger()), _List(String())
+_IDS, TEXTS = _List(BigInteger()), _List(String())
 
 
 class _Among(FunctionElement[bool]):
@@ -77,7 +78,13 @@ def ids_among(column: Any, parameter: str = "ids") -> ColumnElement[bool]:
 
 def texts_among(column: Any, parameter: str) -> ColumnElement[bool]:
     """Like `ids_among`, for strings."""
-    return _Among(column, bindparam(parameter, type_=_TEXTS))
+    return _Among(column, bindparam(parameter, type_=TEXTS))
+
+
+def one_of(column: Any, words: Iterable[str]) -> ColumnElement[bool]:
+    """`column IN (word, word, …)`, spelt out: for a few words that are always the same."""
+    condition: ColumnElement[bool] = column.in_([literal(str(word)) for word in words])
+    return condition
 
 
 def id_in(column: Any, ids: Iterable[int], _session: Session) -> ColumnElement[bool]:
@@ -87,7 +94,7 @@ def id_in(column: Any, ids: Iterable[int], _session: Session) -> ColumnElement[b
 
 def text_in(column: Any, values: Iterable[str], _session: Session) -> ColumnElement[bool]:
     """Like `id_in`, for strings."""
-    return _Among(column, bindparam(None, list(values), type_=_TEXTS, unique=True))
+    return _Among(column, bindparam(None, list(values), type_=TEXTS, unique=True))
 
 
 @cache
@@ -142,7 +149,7 @@ def _write(
         if todo:
             # Names come from our own tables, never from outside.
             sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
-            session.connection().exec_driver_sql(sql, todo)
+            run_on_driver(session.connection(), sql, todo, many=True).close()
         return len(todo)
     return _copy(session, f"{table} ({names})", len(columns), iter(rows))
 

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     ClauseElement,
     ColumnElement,
-    Select,
     Table,
     Update,
     bindparam,
@@ -35,7 +34,8 @@ from tasks.lifecycles import (
 )
 from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.books import wake
-from tasks.store.bulk import ids_among, insert_rows
+from tasks.store.bulk import ids_among, insert_rows, one_of
+from tasks.store.prepared import Prepared, Values
 from tasks.store.topics import Topic
 from tasks.tables import Dataset, File, Job, JobFile, StatusHistory, Task
 from tasks.tables.columns import db_now
@@ -96,10 +96,14 @@ def move_jobs(
     a job that is in another by now does not move.
     """
     moved = _move(session, Job, ids, event, values, seen)
+    _note_jobs(session, moved, event, why)
+    return [i for _, _, some in moved for i in some]
+
+
+def _note_jobs(session: Session, moved: Moved, event: JobEvent, why: Why) -> None:
     _note(session, "job", moved, event, why)
     if any(to == JobStatus.HOLDING and some for _, to, some in moved):
         wake(session, Topic.JOB_REPORTED)
-    return [i for _, _, some in moved for i in some]
 
 
 def move_datasets(
@@ -129,9 +133,9 @@ def move_files_of_jobs(
     """Report an event for the files of these kinds that these jobs hold: a file whose last job
     is another by now is not touched. Gives how many moved.
     """
+    ids = list(job_ids)
     return sum(
-        session.connection().execute(_held_statement(event, to, kinds), {"ids": job_ids}).rowcount
-        for to in _by_target(event)
+        _held_statement(event, to, kinds).change(session, ids=ids) for to in _by_target(event)
     )
 
 
@@ -144,18 +148,18 @@ def _by_target(event: FileEvent) -> dict[str, list[str]]:
 
 
 @cache
-def _held_statement(event: FileEvent, to: str, kinds: tuple[str, ...]) -> Update:
+def _held_statement(event: FileEvent, to: str, kinds: tuple[str, ...]) -> Prepared:
     pairs, file = _table(JobFile).c, _table(File).c
-    theirs = select(pairs.file_id).where(ids_among(pairs.job_id), pairs.kind.in_(kinds))
+    theirs = select(pairs.file_id).where(ids_among(pairs.job_id), one_of(pairs.kind, kinds))
     held = file.id.in_(theirs) & ids_among(file.job_id)
-    return _file_statement(_by_target(event)[to], to, held, {})
+    return Prepared(_file_statement(_by_target(event)[to], to, held, {}))
 
 
 def _file_statement(
     starts: Sequence[str], to: str, where: ColumnElement[bool], values: Mapping[str, Any]
 ) -> Update:
     table = _table(File)
-    return update(table).where(table.c.status.in_(starts), where).values(status=to, **values)
+    return update(table).where(one_of(table.c.status, starts), where).values(status=to, **values)
 
 
 def _table(model: type[SQLModel]) -> Table:
@@ -178,11 +182,11 @@ def _move(
     wanted = list(ids)
     if not wanted:
         return []
-    run, machine = session.connection().execute, _MACHINES[model]
+    machine = _MACHINES[model]
     found: Iterable[Any] = (
         [(i, seen[i]) for i in wanted]
         if seen is not None
-        else run(_look_up(model), {"ids": wanted})
+        else _look_up(model).rows(session, ids=wanted)
     )
     groups: dict[str, list[int]] = defaultdict(list)
     for row_id, status in found:
@@ -191,24 +195,27 @@ def _move(
     moved: Moved = []
     for status in sorted(groups.keys() & sources.keys()):
         to = sources[status]
-        if any(isinstance(value, ClauseElement) for value in values.values()):
-            statement = _swap(model, to).values(**values)
-            plain: Mapping[str, Any] = {}
-        else:
-            statement, plain = _plain_swap(model, to, tuple(values)), values
-        given = {f"to_{name}": value for name, value in plain.items()}
-        rows = run(statement, {"ids": groups[status], "seen": status, **given})
-        moved.append((status, to, list(rows.scalars())))
+        rows = _swapped(session, model, to, groups[status], status, values)
+        moved.append((status, to, rows))
     return moved
 
 
-# Statements are built once: building one costs several times what SQLite needs to run it.
+def _swapped(
+    session: Session, model: type[SQLModel], to: str, ids: list[int], status: str,
+    values: Mapping[str, Any],
+) -> list[int]:  # fmt: skip
+    if any(isinstance(value, ClauseElement) for value in values.values()):
+        statement = _swap(model, to).values(**values)
+        seen = {"ids": ids, "seen": status}
+        return list(session.connection().execute(statement, seen).scalars())
+    given = {f"to_{name}": value for name, value in values.items()}
+    return _plain_swap(model, to, tuple(values)).column(session, ids=ids, seen=status, **given)
 
 
 @cache
-def _look_up(model: type[SQLModel]) -> Select[Any]:
+def _look_up(model: type[SQLModel]) -> Prepared:
     c = _table(model).c
-    return select(c.id, c.status).where(ids_among(c.id))
+    return Prepared(select(c.id, c.status).where(ids_among(c.id)))
 
 
 @cache
@@ -224,10 +231,55 @@ def _swap(model: type[SQLModel], to: str) -> Any:
 
 
 @cache
-def _plain_swap(model: type[SQLModel], to: str, names: tuple[str, ...]) -> Any:
+def _plain_swap(model: type[SQLModel], to: str, names: tuple[str, ...]) -> Prepared:
     table = _table(model)
     given = {name: bindparam(f"to_{name}", type_=table.c[name].type) for name in names}
-    return _swap(model, to).values(**given)
+    return Prepared(_swap(model, to).values(**given))
+
+
+class EachJobMove:
+    """An event for jobs each of which gets values of its own: one statement for a status seen.
+
+    `values` are columns and the parameters or expressions that fill them.
+    """
+
+    def __init__(self, event: JobEvent, **values: Any) -> None:
+        self._event, self._values = event, values
+        self._prepared: dict[str, Prepared] = {}
+
+    def move(
+        self, session: Session, seen: Mapping[int, str], rows: Mapping[int, Values], why: Why
+    ) -> list[int]:
+        """Report the event; gives the ids of the jobs that moved, those whose status takes it.
+
+        The caller holds the jobs, or is alone: `seen` is their status, `rows` the values of each.
+
+        Raises:
+            RuntimeError: somebody moved one meanwhile; nothing may be written.
+        """
+        groups: dict[str, list[int]] = defaultdict(list)
+        for job_id, status in seen.items():
+            groups[status].append(job_id)
+        sources = {str(start): str(to) for start, to in JOB.sources(self._event).items()}
+        moved: Moved = []
+        for status in sorted(groups.keys() & sources.keys()):
+            ids, statement = groups[status], self._statement(status, sources[status])
+            done = statement.change_each(session, [{**rows[i], "moving": i} for i in ids])
+            if done != len(ids):
+                raise RuntimeError(f"{len(ids) - done} of {len(ids)} {status} jobs moved meanwhile")
+            moved.append((status, sources[status], ids))
+        _note_jobs(session, moved, self._event, why)
+        return [i for _, _, some in moved for i in some]
+
+    def _statement(self, status: str, to: str) -> Prepared:
+        if status not in self._prepared:
+            table = _table(Job)
+            self._prepared[status] = Prepared(
+                update(table)
+                .where(table.c.id == bindparam("moving"), table.c.status == status)
+                .values(status=to, **_stamps(table, JOB, to) | self._values)
+            )
+        return self._prepared[status]
 
 
 def _stamps(table: Table, machine: Machine, to: str) -> dict[str, Any]:
@@ -256,8 +308,8 @@ def _note(session: Session, noun: str, moved: Moved, event: StrEnum, why: Why) -
 
 def database_time(session: Session) -> datetime:
     """The present by the database's clock."""
-    now: datetime = session.connection().execute(_NOW).scalar_one()
+    now: datetime = _NOW.column(session)[0]
     return now
 
 
-_NOW = select(db_now())
+_NOW = Prepared(select(db_now()))

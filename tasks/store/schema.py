@@ -34,9 +34,13 @@ def upgrade(books: Books) -> str:
 
 
 def current(books: Books) -> str:
-    """The revision that the database has; empty for an empty database."""
-    with books.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() or ""
+    """The revision that the database has; empty for an empty database.
+
+    Raises:
+        Busy: the database did not answer.
+    """
+    with books.read() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision() or ""
 
 
 def newest() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table, text
+from sqlalchemy import Table, Text, cast, text
 from sqlmodel import SQLModel
 
 from tasks import tables
@@ -41,6 +41,10 @@ RESOURCE_TYPE = core(tables.ResourceType)
 SHARE_STATISTICS = core(tables.ShareStatistics)
 DATASET_LOCALITY = core(tables.DatasetLocality)
 PREASSIGNMENT = core(tables.Preassignment)
+SCOUTING = core(tables.TaskScouting)
+RETRY_RULE = core(tables.RetryRule)
+REST = core(tables.Rest)
+METADATA = core(tables.JobMetadata)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
 TASK_ALIVE = text(f"task.status NOT IN {FINAL_TASK}")
@@ -48,3 +52,6 @@ JOB_ALIVE = text(f"job.status NOT IN {FINAL_JOB}")
 JOB_WAITING = text("job.status = 'activated'")
 JOB_TO_SETTLE = text("job.status = 'holding'")
 JOB_LEASED = text("job.lease_expires_at IS NOT NULL")
+
+QUEUE_SETTINGS = cast(QUEUE.c.settings, Text)
+"""The settings as text, for `tasks.queues.settings_of_text`: nothing is parsed twice."""

@@ -18,7 +18,10 @@ from tasks.tables.queue import (
     Site,
     StorageEndpoint,
 )
+from tasks.tables.rest import Rest
+from tasks.tables.retry_rule import RetryRule
 from tasks.tables.sandbox import Sandbox
+from tasks.tables.scouting import TaskScouting
 from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatistics
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
 from tasks.tables.task import Task, TaskParameters
@@ -28,7 +31,7 @@ __all__ = [
     "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory", "Dataset",
     "DatasetLocality", "Decision", "File", "GlobalShare", "IdCounter", "Job", "JobFile",
     "JobMetadata", "Link", "Lock", "Pilot", "Preassignment", "Queue", "QueueStatistics",
-    "QueueStorage", "RefusedReport", "Replica", "ResourceType", "RevokedToken", "Sandbox",
-    "ScheduleRun", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",
-    "Task", "TaskParameters", "User", "WakeUp", "WorkerTarget",
+    "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest", "RetryRule", "RevokedToken",
+    "Sandbox", "ScheduleRun", "ShareRule", "ShareStatistics", "Site", "StatusHistory",
+    "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User", "WakeUp", "WorkerTarget",
 ]  # fmt: skip

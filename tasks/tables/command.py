@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Index, Text, text
 from sqlmodel import Field, SQLModel
 
-from tasks.tables.columns import ID, UtcDateTime, db_now
+from tasks.tables.columns import DOCUMENT, ID, UtcDateTime, db_now
 
 
 class Command(SQLModel, table=True):
-    """A command to a task; `done_at` is empty until the command stage took it up."""
+    """A command to a task; `done_at` is empty until the command stage took it up.
+
+    `parameters` are what a command changes of the task's specification, by field.
+    """
 
     __tablename__ = "command"
     __table_args__ = (
@@ -28,3 +32,4 @@ class Command(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
     done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     outcome: str = Field(default="", sa_type=Text)
+    parameters: dict[str, Any] | None = Field(default=None, sa_type=DOCUMENT)

@@ -27,7 +27,7 @@ class Job(SQLModel, table=True):
 
     __tablename__ = "job"
     __table_args__ = (
-        _partial("job_waiting", "queue_id", text("priority DESC"), "id",
+        _partial("job_waiting", "queue_id", "share_name", text("priority DESC"), "id",
                  where="status = 'activated'"),
         _partial("job_active", "task_id", "status", where=f"status NOT IN {FINAL}"),
         _partial("job_to_settle", "task_id", "id", where="status = 'holding'"),

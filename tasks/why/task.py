@@ -85,7 +85,10 @@ _DAEMON = "a daemon takes it up within moments; if none runs: culm daemon"
 def _ended(session: Session, task: Task) -> Finding:
     summary = f"it has ended: {task.status}" + f", {task.reason}" * bool(task.reason)
     details = list(_errors(session, task.id))
-    if task.status in (_T.FINISHED, _T.EXHAUSTED, _T.ABORTED):
+    if task.status == _T.EXHAUSTED:
+        details.append(f"change it: culm task incexec {task.id} --set NAME=VALUE; or let it go on "
+                       f"as it is: culm task avalanche {task.id}")  # fmt: skip
+    elif task.status in (_T.FINISHED, _T.ABORTED):
         details.append(f"what failed can be tried again: culm task retry {task.id}")
     return Finding(verdict=ENDED, summary=summary, details=tuple(details))
 

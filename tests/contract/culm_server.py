@@ -18,6 +18,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from culm.core.errors import (
     Conflict,
     CulmError,
+    FieldFault,
+    InvalidRequest,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -61,12 +63,17 @@ class World:
     shares: dict[str, Any] = field(default_factory=lambda: {
         "shares": [{"name": "default", "weight": 100}], "rules": []})  # fmt: skip
     thresholds: dict[str, Any] = field(default_factory=lambda: {"NQUEUECAP": 100})
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     """What each further long poll of a task does to it."""
     spoil: list[str] = field(default_factory=list)
     """What goes wrong with the next requests: 503, cut, flip, hang up."""
+    refuses: list[tuple[str, str, str]] = field(default_factory=list)
+    """Faults (field, value, needed) that every submission has."""
+    ranges: bool = True
+    """Whether parts of files can be asked for."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Members that a newer server would add to a task."""
 
@@ -193,6 +200,11 @@ class Handler(BaseHTTPRequestHandler):
         elif what == "why":
             self.value(A_WHY | {"id": int(task_id), "task_id": int(task_id)} | (
                 {} if self.query.get("queues") == "true" else {"queues": []}))  # fmt: skip
+        elif what == "resources":
+            self.value({"task_id": int(task_id), "scouting": "scouted", "n_jobs": 5, "resources": [
+                {"name": "memory", "unit": "MB", "asked": 2000, "used": 301.25, "next": 500},
+                {"name": "CPU efficiency", "unit": "", "used": 0.5},
+            ]})  # fmt: skip
         elif what == "parameters":
             self.value(self.world.specs[int(task_id)])
         else:
@@ -205,6 +217,9 @@ class Handler(BaseHTTPRequestHandler):
     def submit(self) -> None:
         key = self.headers["Idempotency-Key"]
         spec = decode(TaskSpec, json.loads(self.body)).check()
+        if self.world.refuses:
+            faults = [FieldFault(*fault) for fault in self.world.refuses]
+            raise InvalidRequest(f"task {spec.name} cannot be run as asked", faults=faults)
         known = key in self.world.keys
         task_id = self.world.keys.setdefault(key, 10_000_001 + len(self.world.keys))
         if not known:
@@ -289,7 +304,12 @@ class Handler(BaseHTTPRequestHandler):
             raise NotFound(f"{lfn}: no such file")
         shown = bytes([body[0] ^ 1]) + body[1:] if self.flip else body
         adler32 = self.world.file_view(name, lfn)["adler32"]
-        self.send(200, shown, "application/octet-stream", X_Adler32=adler32)
+        kind, etag = "application/octet-stream", f'"{adler32}"'
+        begin = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-")
+        if int(begin) and self.world.ranges and self.headers["If-Range"] == etag:
+            self.send(206, shown[int(begin) :], kind, X_Adler32=adler32, ETag=etag)
+        else:
+            self.send(200, shown, kind, X_Adler32=adler32, ETag=etag)
 
     def on_queues(self, name: str = "", what: str = "") -> None:
         queues = self.world.queues
@@ -352,6 +372,19 @@ class Handler(BaseHTTPRequestHandler):
     def on_workers(self) -> None:
         wanted = {"queue": "Q", "resource_type": "MCORE", "n_workers": 3, "at": NOW}
         self.value({"workers": [wanted]})
+
+    def on_retry_rules(self, rule_id: str = "") -> None:
+        rules = self.world.rules
+        if self.command == "POST":
+            rule_id = str(len(rules) + 1)
+        if self.command in ("POST", "PUT"):
+            rules[rule_id] = {"rule_id": int(rule_id)} | json.loads(self.body)
+        elif rule_id and rule_id not in rules:
+            raise NotFound(f"no retry rule {rule_id}")
+        found = rules[rule_id] if rule_id else {"rules": list(rules.values())}
+        if self.command == "DELETE":
+            del rules[rule_id]
+        self.value(found)
 
     def on_pilots(self) -> None:
         self.value({"pilots": []})

@@ -183,14 +183,58 @@ def test_file_goes_up_and_comes_down_whole(client: Client, world: World, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("harm", "kind"), [("flip", errors.ChecksumMismatch), ("cut", errors.Unreachable)]
+    ("harm", "kind"), [("flip", errors.ChecksumMismatch), ("hang up", errors.Unreachable)]
 )
 def test_download_that_goes_wrong_leaves_nothing(
-    client: Client, world: World, tmp_path: Path, harm: str, kind: type[errors.CulmError]
+    service, world: World, tmp_path: Path, harm: str, kind: type[errors.CulmError]
 ) -> None:
     world.datasets = {"d": {"a.bin": b"content" * 1000}}
-    world.spoil = [harm]
-    with pytest.raises(kind):
+    world.spoil = [harm] * 100
+    with (
+        Client(service[0], token=token_of("alice"), patience_seconds=0.3) as client,
+        pytest.raises(kind),
+    ):
+        client.download("d", "a.bin", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_download_that_was_cut_goes_on(
+    client: Client, world: World, tmp_path: Path, ranges: bool
+) -> None:
+    body = bytes(range(256)) * 5000
+    world.datasets, world.ranges = {"d": {"a.bin": body}}, ranges
+    world.spoil = ["cut", "503", "cut", "hang up"]
+    moved: list[int] = []
+    fetched = client.download("d", "a.bin", tmp_path / "out", on_bytes=moved.append)
+    assert fetched.read_bytes() == body
+    assert sum(moved) == len(body)
+    assert (min(moved) < 0) is not ranges
+    assert [path.name for path in fetched.parent.iterdir()] == ["a.bin"]
+
+
+def test_file_that_changed_while_it_was_fetched_is_fetched_anew(
+    client: Client, world: World, tmp_path: Path
+) -> None:
+    world.datasets = {"d": {"a.bin": b"old" * 1000}}
+    world.spoil = ["cut"]
+
+    def change(size_bytes: int) -> None:
+        world.datasets["d"]["a.bin"] = b"new" * 1000
+
+    fetched = client.download("d", "a.bin", tmp_path / "out", on_bytes=change)
+    assert fetched.read_bytes() == b"new" * 1000
+
+
+def test_download_that_is_always_cut_at_the_same_place_ends(
+    service, world: World, tmp_path: Path
+) -> None:
+    world.datasets, world.ranges = {"d": {"a.bin": b"content" * 1000}}, False
+    world.spoil = ["cut"] * 100
+    with (
+        Client(service[0], token=token_of("alice"), patience_seconds=0.5) as client,
+        pytest.raises(errors.Unreachable),
+    ):
         client.download("d", "a.bin", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 

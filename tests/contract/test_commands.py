@@ -95,7 +95,8 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
     [
         (["prun", "--exec", "x", "--inDSs", "a"], 2, "--inDS"),
         (["prun"], 2, "--exec"),
-        (["prun", "--exec", "x", "--nJobs", "many"], 2, "--nJobs"),
+        (["prun", "--exec", "x", "--nJobs", "many"], 2, "'many' was given"),
+        (["--server-url", "nonsense", "task", "list"], 2, "a URL like http://"),
         (["prun", "--exec", "x", "--nJobs", "-1"], 2, "--nJobs: -1"),
         (["prun", "--exec", "x", "--noInput", "--inDS", "a"], 2, "--noInput"),
         (["prun", "--exec", "x", "--outputs", "a/b"], 2, "no slash"),
@@ -117,6 +118,9 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["dataset", "get", "empty"], 4, "has no file"),
         (["queue", "set", "Q", "cores"], 2, "core_count=8"),
         (["queue", "add", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["task", "incexec", "10000001", "--set", "memory_mb"], 2, "core_count=8"),
+        (["retry-rule", "add", "--source", "pilots", "--action", "no_retry"], 2, "pilot"),
+        (["retry-rule", "remove", "7"], 4, "no retry rule 7"),
         (["job", "show", "5"], 4, "no such job"),
         (["why", "17"], 4, "17 is neither a task nor a job of yours"),
         (["why", "--job", "17"], 4, "no such job"),
@@ -200,6 +204,7 @@ READING: list[tuple[list[str], type]] = [
     (["why", "5", "--json"], dict),
     (["why", "last", "--all", "--json"], dict),
     (["task", "logs", "1", "--json"], list),
+    (["task", "parameters", "1", "--json"], dict),
     (["job", "list", "1", "--json"], list),
     (["job", "show", "5", "--json"], dict),
     (["job", "logs", "5", "--json"], list),
@@ -226,6 +231,7 @@ def a_full_world(world: World) -> None:
     world.a_task(2, status="done", final=True)
     for task in (1, 2):
         world.a_job(4 + task, task, output_tail="one\n\x1b[2Jtwo\n", node="n\x07")
+    world.specs[1] = {"name": "user.alice.t1", "command": "true \x1b[2J"}
     world.datasets["d"] = {"a.txt": b"abc"}
     world.queues["Q"] = {"name": "Q", "site": "S", "status": "online", "settings": {"a": 1}}
 
@@ -378,6 +384,30 @@ def test_help_names_every_command_and_is_quick(culm: Run) -> None:
         assert f"  {name} " in done.stdout
 
 
+@pytest.mark.parametrize("command", ["audit", "db", "token", "server", "daemon", "pilot", "up"])
+def test_help_of_each_command_cuts_no_option(culm: Run, command: str) -> None:
+    done = culm(command, "--help", COLUMNS="60")
+    assert done.returncode == 0
+    assert "…" not in done.stdout
+    assert "╭" not in done.stdout
+    assert "--no-" not in done.stdout.replace("--no-prefect", "")
+
+
+def test_fault_that_the_server_finds_is_named_by_its_option(culm: Run, world: World) -> None:
+    world.refuses = [
+        ("inputs[0].datasets", "user.alice.dta", "no such dataset"),
+        ("excluded_sites", "NOWHERE", "unknown; known are LOCAL"),
+        ("parent_task_id", "77", "no such task of yours"),
+    ]
+    done = culm("prun", "--exec", "cat %IN", "--inDS", "user.alice.dta", "--noSandbox")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1:4] == [
+        "  --inDS: user.alice.dta - no such dataset",
+        "  --excludedSite: NOWHERE - unknown; known are LOCAL",
+        "  --parentTaskID: 77 - no such task of yours",
+    ]
+
+
 def test_shell_completes_commands(culm: Run) -> None:
     done = culm(_CULM_COMPLETE="complete_bash", COMP_WORDS="culm ta", COMP_CWORD="1")
     assert done.stdout.split() == ["task"]
@@ -450,3 +480,36 @@ def test_password_of_the_database_is_not_shown(culm: Run) -> None:
         done = culm(*words, CULM_DATABASE_URL=url)
         assert "hunter2" not in done.stdout + done.stderr
         assert "db.example" in done.stdout or words == ["doctor", "--json"]
+
+
+def test_task_show_gives_asked_against_used_and_what_comes_next(culm: Run, world: World) -> None:
+    world.a_task(10_000_001)
+    shown = culm("task", "show", "10000001").stdout
+    assert "memory (MB)\t2000\t301.2\t500" in shown
+    assert "CPU efficiency\t\t0.5\t" in shown
+    found = json.loads(culm("task", "show", "10000001", "--json").stdout)
+    assert found["resources"][0] == {"name": "memory", "unit": "MB", "asked": 2000.0,
+                                     "used": 301.25, "next": 500.0}  # fmt: skip
+
+
+def test_tasks_are_released_changed_and_woken(culm: Run, world: World) -> None:
+    world.a_task(10_000_001)
+    for words in (("avalanche",), ("reactivate",), ("incexec", "--set", "memory_mb=4000")):
+        assert culm("task", words[0], "10000001", *words[1:]).returncode == 0
+    assert [command for _, command in world.commands] == ["avalanche", "reactivate", "incexec"]
+
+
+def test_retry_rules_are_added_changed_listed_and_removed(culm: Run, world: World) -> None:
+    made = culm("retry-rule", "add", "--source", "pilot", "--code", "1305", "--action",
+                "limit_retry", "--maxRetries", "2", "--passive", "--json")  # fmt: skip
+    assert json.loads(made.stdout)["rule_id"] == 1
+    assert world.rules["1"] == {"rule_id": 1, "source": "pilot", "action": "limit_retry",
+                                "code": 1305, "pattern": "", "max_retries": 2, "active": False,
+                                "architecture": "", "release": "", "work_queue": "",
+                                "description": ""}  # fmt: skip
+    assert culm("retry-rule", "set", "1", "active=true", "pattern=no such").returncode == 0
+    listed = json.loads(culm("retry-rule", "list", "--json").stdout)
+    assert [(r["active"], r["pattern"], r["code"]) for r in listed] == [(True, "no such", 1305)]
+    assert "limit_retry(2)" in culm("retry-rule", "list").stdout
+    assert "retry rule 1 is gone" in culm("retry-rule", "remove", "1").stderr
+    assert world.rules == {}

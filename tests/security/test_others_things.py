@@ -9,7 +9,10 @@ import pytest
 from tests.builders import a_task, run_stages
 from tests.server_scene import Scene, an_archive, sha256, told
 
-READS = ["", "/history", "/decision", "/parameters", "/jobs", "/why"]
+READS = ["", "/history", "/decision", "/why", "/parameters", "/resources", "/jobs"]
+COMMANDS = [
+    "kill", "finish", "retry", "incexec", "pause", "resume", "avalanche", "reactivate",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def test_task_of_another_is_not_there(scene: Scene, task_id: int, part: str) -> 
     assert scene.person("root", "admin").get(f"/v1/tasks/{task_id}{part}").status_code == 200
 
 
-@pytest.mark.parametrize("name", ["kill", "finish", "retry", "pause", "resume"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_task_of_another_takes_no_command(scene: Scene, task_id: int, name: str) -> None:
     url = f"/v1/tasks/{task_id}/commands"
     assert scene.person("bob").post(url, json={"command": name}).status_code == 404

@@ -10,11 +10,13 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from culm.core.house import PACKAGES
+from tasks.queues import QueueSettings
 from tools import reference
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +84,35 @@ def test_library_is_imported_in_its_home_alone(library: str, home: str) -> None:
     assert strangers == []
 
 
+_UPDATE = re.compile(r"update\s+\w+\s+set\s.*\bstatus\s*=", re.IGNORECASE | re.DOTALL)
+
+
+def status_writes(path: Path) -> Iterator[str]:
+    """What a file writes to columns named `status`: values of Core statements, and SQL texts."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "values":
+            yield from (ast.unparse(k.value) for k in node.keywords if k.arg == "status")
+        elif isinstance(node, ast.Constant) and _UPDATE.search(str(node.value)):
+            yield str(node.value)
+
+
+def test_statuses_of_machines_are_moved_in_one_module_alone() -> None:
+    """Pilots and queues have no machine; whatever else moves a status reports an event."""
+    moves = ROOT / "tasks" / "store" / "moves.py"
+    written = {
+        str(path.relative_to(ROOT)): found
+        for package in PACKAGES
+        for path in modules_of(package)
+        if path != moves and "migrations" not in path.parts
+        if (found := {w for w in status_writes(path) if "PilotStatus" not in w})
+    }
+    assert written == {
+        "tasks/grid_changes.py": {"str(QueueStatus.OFFLINE)"},
+        "tasks/queue_changes.py": {"str(QueueStatus.ONLINE)", "str(status)"},
+    }
+    assert len(list(status_writes(moves))) >= 2
+
+
 def test_import_culm_is_light() -> None:
     assert loaded_by("import culm").isdisjoint(HEAVY)
 
@@ -111,6 +142,15 @@ def test_every_page_of_the_documents_is_in_the_navigation() -> None:
     listed = (ROOT / "mkdocs.yml").read_text()
     pages = [str(p.relative_to(ROOT / "docs")) for p in (ROOT / "docs").rglob("*.md")]
     assert [page for page in pages if page not in listed] == []
+
+
+def test_how_to_uses_settings_of_a_queue_that_there_are() -> None:
+    page = (ROOT / "docs" / "how-to" / "queue.md").read_text()
+    used = set(re.findall(r"(\w+)=\d", page))
+    for settings in re.findall(r"settings: \{(.*?)\}", page):
+        used |= set(re.findall(r"(\w+):", settings))
+    assert len(used) > 2
+    assert used <= {field.name for field in fields(QueueSettings)}
 
 
 def test_links_of_the_house_files_lead_somewhere() -> None:

@@ -83,4 +83,5 @@ def test_daemon_names_a_database_that_is_not_there(daemons: Daemons, tmp_path: P
     daemon = daemons.start("--once", database_url=f"sqlite:///{tmp_path}/other.db")
 
     assert daemon.process.wait(60) != 0
-    assert "the database has schema none" in daemon.log
+    assert "there is no database" in daemon.log
+    assert not (tmp_path / "other.db").exists()

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from culm.core.errors import Busy
 from flows.backoff import Backoff
 from flows.recorder import Unrecorded
 from flows.shift import Hours, Shift, Tally
@@ -52,6 +53,26 @@ def test_failed_task_is_kept_from_all_agents_and_others_go_on(toy: Toy, waker: W
     assert work_off(an_agent(toy, waker, "b")).pieces == 0
 
 
+def test_task_that_could_not_be_settled_is_free_once_the_database_is_back(
+    toy: Toy, waker: Waker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise Busy("the database does not answer")
+
+    async def scene() -> None:
+        [piece] = await agent.take()
+        with pytest.raises(Busy):
+            await agent.settle(piece, Busy("the database does not answer"))
+
+    toy.add(1)
+    agent = an_agent(toy, waker)
+    with monkeypatch.context() as patched:
+        patched.setattr("flows.stage_agent.postpone", away)
+        asyncio.run(scene())
+
+    assert (work_off(agent).pieces, toy.done()) == (1, {1: 1})
+
+
 def test_task_that_is_ready_without_end_does_not_spin(
     toy: Toy, waker: Waker, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -93,3 +114,19 @@ def test_waiting_agent_is_woken_by_a_commit(toy: Toy, waker: Waker) -> None:
 
     # The sweep alone would take five seconds.
     assert asyncio.run(scene()) < 3
+
+
+def test_stage_that_gathers_takes_together_what_comes_meanwhile(toy: Toy, waker: Waker) -> None:
+    toy.gather_seconds = 2.0
+
+    async def scene() -> tuple[list[int], list[int]]:
+        agent = an_agent(toy, waker)
+        toy.add(1)
+        at_once = await agent.take()
+        taking = asyncio.create_task(agent.take())
+        for new in (2, 3):
+            await asyncio.to_thread(toy.add, new)
+        together = await taking
+        return [p.claim.task_id for p in at_once], [p.claim.task_id for p in together]
+
+    assert asyncio.run(scene()) == ([1], [2, 3])

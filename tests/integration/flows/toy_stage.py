@@ -29,6 +29,7 @@ class Toy:
     poisoned: set[int] = field(default_factory=set)
     lazy: set[int] = field(default_factory=set)
     during: Callable[[int], None] = lambda _: None
+    gather_seconds: float = 0.0
     worked: list[int] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -39,7 +40,8 @@ class Toy:
     @property
     def stage(self) -> Stage:
         return Stage(name=self.name, topics=(Topic.TASK_REGISTERED,),
-                     candidates=self._candidates, act=self._act)  # fmt: skip
+                     candidates=self._candidates, act=self._act,
+                     gather_seconds=self.gather_seconds)  # fmt: skip
 
     def add(self, *ids: int, times: int = 1) -> None:
         with self.books.write() as session:

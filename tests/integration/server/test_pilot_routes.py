@@ -69,7 +69,7 @@ def test_same_request_key_gets_the_same_jobs(scene: Scene) -> None:
 
 
 def test_pilots_of_one_moment_never_share_a_job(scene: Scene) -> None:
-    a_task(scene.books, n_jobs=60)
+    a_task(scene.books, n_jobs=60, skip_scouts=True)
     run_stages(scene.books)
     pilots = [scene.pilot(process_id=n) for n in range(1, 11)]
     with ThreadPoolExecutor(10) as pool:

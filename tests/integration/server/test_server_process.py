@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -12,9 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from culm.client import Client
 from tests.builders import a_task, run_stages
 from tests.live_server import LiveServer, live_server, start
-from tests.server_scene import settings_in
+from tests.proxy import cutting_proxy
+from tests.server_scene import a_token, settings_in
 
 WORK = {"request_key": "r1", "n_jobs": 1, "memory_mb": 10**6, "disk_mb": 10**6}
 
@@ -71,6 +74,24 @@ def test_client_that_goes_away_gets_no_job(server: LiveServer) -> None:
     run_stages(server.books)
     with server.pilot() as other:
         assert len(other.post("/v1/pilots/me/work", json=WORK).json()["jobs"]) == 1
+
+
+def test_cut_download_goes_on_where_it_was(server: LiveServer, tmp_path: Path) -> None:
+    body = os.urandom(3_000_000)
+    (tmp_path / "a.bin").write_bytes(body)
+    token = a_token(server.settings, "alice", "user")
+    with (
+        cutting_proxy(server.port, [1_000_000, 1_500_000]) as proxy,
+        Client(f"http://127.0.0.1:{proxy.port}", token=token) as client,
+    ):
+        client.add_dataset("user.alice.cut")
+        client.upload("user.alice.cut", tmp_path / "a.bin")
+        proxy.armed.set()
+        fetched = client.download("user.alice.cut", "a.bin", tmp_path / "out")
+    assert fetched.read_bytes() == body
+    assert proxy.left == []
+    # The headers of three answers are little more than the body itself.
+    assert len(body) < proxy.given < len(body) + 200_000
 
 
 def test_termination_lets_waiters_go_and_is_quick(server: LiveServer) -> None:

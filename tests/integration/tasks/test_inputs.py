@@ -8,7 +8,7 @@ import pytest
 
 from culm.wire.job_spec import JobSpec
 from tasks.catalog.own import NewEntry, add_dataset, add_files
-from tasks.stages import generate
+from tasks.stages import chunking
 from tasks.store.books import Books
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.racers import Racers
@@ -166,7 +166,7 @@ def test_file_with_more_events_than_anybody_can_run_breaks_the_task(books: Books
 def test_batches_neither_lose_nor_part_what_belongs_together(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "FILES_A_BATCH", 4)
+    monkeypatch.setattr(chunking, "FILES_A_BATCH", 4)
     data = a_dataset(books, 9)
     task_id = a_task(books, inputs=one_input(data), n_files_per_job=3, command="%IN %RNDM:0")
     run_stages(books)

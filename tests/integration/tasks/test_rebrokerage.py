@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tasks.grid_changes import write_grid
 from tasks.queue_changes import set_queue_status
-from tasks.stages.rebrokerage import fast_rebroker, rebroker_waiting
+from tasks.stages.fast_rebrokerage import fast_rebrokerage
+from tasks.stages.rebrokerage import rebroker_waiting
 from tasks.stages.share_counts import count_shares
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
@@ -90,7 +93,7 @@ def test_jobs_stay_that_are_wanted_where_they_are(two: Books) -> None:
     a_task_at(two, "LOCAL")
     with two.write() as session:
         write_grid(session, {"queues": {
-            "LOCAL": {"site": "LOCAL", "settings": {"keeps_jobs": True}}}})  # fmt: skip
+            "LOCAL": {"site": "LOCAL", "settings": {"disable_reassign": True}}}})  # fmt: skip
     wait_for_long(two)
     assert rebroker_waiting(two) == ""
 
@@ -120,12 +123,14 @@ def test_queue_that_vanished_gives_up_its_jobs(two: Books) -> None:
     assert at(two, task_id) == {"LOCAL": 2}
 
 
-def test_long_line_of_a_share_is_spread_anew(two: Books) -> None:
-    task_id = a_task_at(two, "OTHER", n_jobs=40)
+@pytest.mark.parametrize("settings", [{"disable_reassign": True}, {"n_slots": 100}])
+def test_long_line_that_is_meant_is_not_cleared(two: Books, settings: dict[str, Any]) -> None:
+    a_task_at(two, "OTHER", n_jobs=12)
     count_shares(two)
-    assert fast_rebroker(two) == ""  # its share names no threshold
     with two.write() as session:
         set_value(session, "FAST_REBRO_THRESHOLD_NQUEUE_default", "10", "root")
-    assert fast_rebroker(two) == "40 jobs sent elsewhere"
-    run_stages(two)
-    assert at(two, task_id) == {"LOCAL": 20, "OTHER": 20}
+        write_grid(session, {"queues": {"OTHER": {"site": "LOCAL", "settings": settings}}})
+    assert fast_rebrokerage(two) == ""
+    with two.write() as session:
+        write_grid(session, {"queues": {"OTHER": {"site": "LOCAL"}}})
+    assert fast_rebrokerage(two) == "12 jobs back to brokerage from 1 crowds"

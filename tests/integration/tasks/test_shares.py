@@ -11,6 +11,7 @@ from broker.shares import DEFAULT, Share
 from culm.core.errors import InvalidRequest, NotFound
 from tasks.queue_changes import set_queue
 from tasks.share_changes import set_rules, set_shares, set_weight
+from tasks.stages.fast_rebrokerage import fast_rebrokerage
 from tasks.stages.priorities import age_priorities
 from tasks.stages.share_counts import count_shares
 from tasks.stages.throttle import throttler
@@ -182,7 +183,7 @@ def test_share_with_enough_queued_gets_no_more_until_some_has_run(books: Books) 
 def test_throttled_task_goes_on_in_batches_and_can_be_killed(
     books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.stages.generate.JOBS_A_BATCH", 2)
+    monkeypatch.setattr("tasks.stages.chunking.JOBS_A_BATCH", 2)
     limit(books, NQUEUELIMIT=3)
     task_id = a_task(books, n_jobs=9)
     run_stages(books)
@@ -262,3 +263,64 @@ def test_waiting_job_rises_above_all_fresh_ones(books: Books) -> None:
     assert list(found.values()) == [1101]
     assert adds_up(books)
     assert status(books, task_id) == "running"
+
+
+def test_pilots_get_jobs_of_the_shares_by_what_they_are_due(books: Books) -> None:
+    a_grid(books)
+    a_task(books, n_jobs=20, priority=1100)
+    managed = a_task(books, n_jobs=20, priority=900, activity="managed")
+    run_stages(books)
+    count_shares(books)
+    pilot = a_pilot(books)
+
+    taken = [job.task_id for job in get_work(books, pilot, n_jobs=10).jobs]
+    assert (len(taken), taken.count(managed)) == (10, 7)
+    # What was given since the last count counts too.
+    more = [job.task_id for job in get_work(books, pilot, n_jobs=10).jobs]
+    assert (taken + more).count(managed) == 14
+
+
+def test_jobs_of_one_share_are_served_by_priority(books: Books) -> None:
+    a_grid(books)
+    low, high = a_task(books, n_jobs=3, priority=900), a_task(books, n_jobs=3, priority=1100)
+    run_stages(books)
+    taken = [job.task_id for job in get_work(books, a_pilot(books), n_jobs=4).jobs]
+    assert taken == [high, high, high, low]
+
+
+def test_node_at_rest_gets_no_jobs_and_others_do(books: Books) -> None:
+    a_task(books, n_jobs=2)
+    run_stages(books)
+    bad, good = a_pilot(books, host="hole"), a_pilot(books, host="fine")
+    sql(books, "INSERT INTO rest (queue_id, node, until, reason) "
+        "SELECT id, 'hole', '2100-01-01 00:00:00.000000', 'it fails jobs' FROM queue")  # fmt: skip
+    answer = get_work(books, bad)
+    assert (answer.jobs, answer.sign_off) == ((), False)
+    assert len(get_work(books, good).jobs) == 2
+
+
+def test_crowd_of_a_share_leaves_its_queue_for_others(books: Books) -> None:
+    task_id = a_task(books, n_jobs=12)
+    run_stages(books)
+    with books.write() as session:
+        set_queue(session, "OTHER", "OTHER", {})
+    count_shares(books)
+    assert fast_rebrokerage(books) == ""  # no threshold for this share yet
+    limit(books, FAST_REBRO_THRESHOLD_NQUEUE_default=10)
+    assert fast_rebrokerage(books) == "12 jobs back to brokerage from 1 crowds"
+    run_stages(books)
+    found = rows(books, "SELECT q.name, count(*) FROM job j JOIN queue q ON q.id = j.queue_id "
+                 "WHERE j.status = 'activated' GROUP BY q.name ORDER BY q.name")  # fmt: skip
+    assert found == [("LOCAL", 6), ("OTHER", 6)]
+    why = "SELECT DISTINCT server_error_diag FROM job WHERE status = 'closed'"
+    assert "12 of the 12 queued jobs of share default wait at queue LOCAL" in value(books, why)
+    run_to_the_end(books)
+    assert status(books, task_id) in ("running", "done")
+
+
+def test_crowd_with_nowhere_else_to_go_stays(books: Books) -> None:
+    a_task(books, n_jobs=12)
+    run_stages(books)
+    count_shares(books)
+    limit(books, FAST_REBRO_THRESHOLD_NQUEUE_default=10)
+    assert fast_rebrokerage(books) == ""

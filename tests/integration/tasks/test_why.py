@@ -245,6 +245,26 @@ def test_failed_task_says_what_its_jobs_failed_of(books: Books) -> None:
     assert (job.verdict, job.details[0]) == ("ended", "the payload ran out of memory")
 
 
+def test_exhausted_task_says_what_to_do(books: Books) -> None:
+    task_id = a_task(books)
+    sql(books, "UPDATE task SET status = 'exhausted', reason = 'too short' WHERE id = :id",
+        id=task_id)  # fmt: skip
+    why = asked(books, task_id)
+    assert why.summary == "it has ended: exhausted, too short"
+    assert f"culm task avalanche {task_id}" in why.details[0]
+    sql(books, "UPDATE task SET status = 'registered', reason = ''")
+
+
+def test_queue_that_rests_as_a_black_hole_is_not_yet(books: Books) -> None:
+    sql(books, "INSERT INTO rest (queue_id, node, reason, until) "
+               "VALUES (1, '', 'it fails jobs fast', '2100-01-01 00:00:00.000000')")  # fmt: skip
+    task_id = a_task(books)
+    run_stages(books)
+    why = asked(books, task_id)
+    assert why.verdict == "not yet"
+    assert "queue LOCAL: it is at rest: it fails jobs fast" in why.summary
+
+
 def first_job(books: Books, task_id: int) -> int:
     return int(value(books, "SELECT min(id) FROM job WHERE task_id = :t", t=task_id))
 

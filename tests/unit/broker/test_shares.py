@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.shares import Share, ShareTree, scaled
+from broker.shares import Share, ShareTree, scaled, serve
 from culm.core.errors import InvalidRequest
 
 
@@ -213,3 +213,37 @@ def test_impossible_weight_is_refused_with_words(name: str, weight: float, words
     with pytest.raises(InvalidRequest) as refused:
         scaled([*GRID, Share(name="only", weight=100, parent="analysis")], name, weight)
     assert words in str(refused.value)
+
+
+def test_share_furthest_below_what_it_is_due_is_served_first() -> None:
+    waiting = {"a": [(1, 10.0), (2, 10.0)], "b": [(3, 10.0), (4, 10.0)]}
+    assert serve({"a": 0.75, "b": 0.25}, {"a": 10.0, "b": 30.0}, waiting, 3) == [1, 2, 3]
+
+
+def test_what_is_given_counts_for_the_next_choice() -> None:
+    waiting = {"a": [(n, 10.0) for n in range(10)], "b": [(n, 10.0) for n in range(10, 20)]}
+    served = serve({"a": 0.8, "b": 0.2}, {}, waiting, 10)
+    assert sum(job_id < 10 for job_id in served) == 8
+
+
+def test_share_that_nobody_knows_is_served_when_the_others_have_their_due() -> None:
+    waiting = {"known": [(1, 10.0)], "gone": [(2, 10.0)]}
+    assert serve({"known": 1.0}, {}, waiting, 5) == [1, 2]
+
+
+lines = st.dictionaries(
+    st.sampled_from("abcd"), st.lists(st.floats(0.1, 100), min_size=1, max_size=8), max_size=4
+)
+
+
+@given(lines, st.dictionaries(st.sampled_from("abcd"), st.floats(0, 1)), st.integers(0, 40))
+def test_each_job_is_served_once_and_in_the_order_of_its_share(
+    lines: dict[str, list[float]], due: dict[str, float], wanted: int
+) -> None:
+    numbers = iter(range(100))
+    waiting = {share: [(next(numbers), hs06) for hs06 in line] for share, line in lines.items()}
+    served = serve(due, {}, waiting, wanted)
+    assert len(served) == len(set(served)) == min(wanted, sum(map(len, lines.values())))
+    for line in waiting.values():
+        mine = [job_id for job_id in served if job_id in dict(line)]
+        assert mine == [job_id for job_id, _ in line][: len(mine)]

@@ -34,7 +34,9 @@ def test_ids_are_read_from_what_others_print(text: str, ids: list[int]) -> None:
     assert from_stream(io.StringIO(text)) == ids
 
 
-@pytest.mark.parametrize("text", ["", "\n", "abc", "{", "3-1", "0", "-5", "1-999999999"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "abc", "{", "[]", '{"a": 1}', "[" * 10**6, "3-1", "0", "-5", "1-999999999"]
+)
 def test_text_without_ids_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidRequest):
         from_stream(io.StringIO(text))

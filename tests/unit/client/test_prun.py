@@ -66,6 +66,7 @@ def test_options_mean_a_task(options: dict[str, Any], fields: dict[str, Any]) ->
         ({"nCore": -1}, "--nCore", "from 1 to"),
         ({"memory": "2XB"}, "--memory", "500MB"),
         ({"memory": "0"}, "--memory", "from 1 to"),
+        ({"maxFileSize": "-1", "noSandbox": True}, "--maxFileSize", "500MB"),
         ({"walltime": "soon"}, "--walltime", "1h30m"),
         ({"maxAttempt": 51}, "--maxAttempt", "from 1 to 50"),
         ({"noInput": True, "inDS": "a"}, "--noInput", "not together"),

@@ -243,3 +243,16 @@ def test_reports_are_numbered_from_one():
     numbers = [attempt.report(ReportState.RUNNING, "node") for _ in range(3)]
     assert [report.report_nr for report in numbers] == [1, 2, 3]
     assert isinstance(numbers[0], JobReport)
+
+
+def test_backlog_asks_ahead_while_two_short_jobs_a_slot_are_in_hand():
+    whole = Room(2, 2, 8000)
+    backlog = Backlog(whole)
+    backlog.put([Attempt(a_job(core_count=1, memory_mb=100)) for _ in range(6)])
+    short = backlog.take()
+    assert short is not None
+    backlog.done(short, 0.1)
+    assert backlog.room(0.0, ahead=True) is None
+    backlog.take()
+    assert backlog.room(0.0, ahead=True) == Room(1, 1, 7900)
+    assert backlog.room(0.0, ahead=False) is None

@@ -17,6 +17,7 @@ from server.first_start import RENEW_BEFORE, prepare_identity
 from server.logs import LineFormatter
 from server.schemas import components
 from server.storage import inside
+from tests.certificates import Authority
 
 
 @pytest.mark.parametrize(("host", "loopback"), [
@@ -40,6 +41,24 @@ def test_half_of_tls_is_refused(tmp_path: Path) -> None:
         Binding(host="127.0.0.1", port=1, key=pem).check()
     with pytest.raises(Misconfigured, match="no file"):
         Binding(host="127.0.0.1", port=1, key=pem, certificate=pem).check()
+
+
+def test_files_that_are_no_certificate_and_its_key_are_refused(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    one, two = authority.pair("one"), authority.pair("two")
+    locked = authority.pair("locked", passphrase="secret")
+    text = tmp_path / "text.pem"
+    text.write_text("no PEM file")
+    for certificate, key in (
+        (text, one.key), (one.certificate, text), (one.certificate, two.key),
+        (locked.certificate, locked.key),
+    ):  # fmt: skip
+        with pytest.raises(Misconfigured, match="no certificate and its key") as caught:
+            Binding(host="10.0.0.1", port=1, certificate=certificate, key=key).check()
+        assert str(certificate) in caught.value.message
+        assert str(key) in caught.value.message
+    public = Binding(host="10.0.0.1", port=1, certificate=one.certificate, key=one.key)
+    assert public.check() is public
 
 
 @pytest.mark.parametrize("path", ["", ".", "..", "a/../b", "/a", "a//b", "a/", "a/.b", "a/b c",

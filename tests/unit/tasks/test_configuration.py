@@ -14,6 +14,7 @@ from broker.thresholds import Thresholds
 from broker.throttle import Caps
 from culm.core.errors import InvalidRequest, NotFound
 from culm.core.thresholds import threshold
+from tasks.black_holes import BlackHoles
 from tasks.configuration import Values, definitions, definitions_by_class, definitions_of, find
 from tasks.thresholds import Scouting, Timeouts
 
@@ -98,7 +99,7 @@ def test_values_fill_dataclasses_over_the_defaults() -> None:
     assert values.of(Caps, vo="cms") == values.of(Caps) == Caps()
 
 
-@pytest.mark.parametrize("kind", [Timeouts, Thresholds, Scouting, Caps])
+@pytest.mark.parametrize("kind", [Timeouts, Scouting, Caps, Thresholds, BlackHoles])
 def test_without_settings_the_defaults_of_the_code_hold(kind: type[Any]) -> None:
     assert Values({}).of(kind) == kind()
 
@@ -106,7 +107,7 @@ def test_without_settings_the_defaults_of_the_code_hold(kind: type[Any]) -> None
 def test_value_is_read_by_name() -> None:
     values = Values({("FAST_REBRO_THRESHOLD_NQUEUE_mc", ""): "300"})
     assert values.get("FAST_REBRO_THRESHOLD_NQUEUE_mc") == 300
-    assert values.get("FAST_REBRO_THRESHOLD_NQUEUE_user") is None
+    assert values.of(Thresholds).fast_rebro_threshold_nqueue == {"mc": 300}
     assert values.get("jedi.jobbroker.FAST_REBRO_THRESHOLD_NQNR_RATIO") == 3
 
 

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.values import Ranked, Ranking
-from tasks.splitting import Chunk, InputFile, SplitRule
+from tasks.splitting import Chunk, InputFile, halves
 from tasks.stages.drafts import Draft, Numbers, Predecessor, draft, secondary_slice
 
 QUEUES = {"A": 1, "B": 2}
 RANKING = Ranking((Ranked("A", 3.0), Ranked("B", 1.0)), ())
-PER_FILE = SplitRule(n_files_per_job=1)
 
 
 def a_chunk(*ids: int, retry_of: int | None = None, **changes: Any) -> Chunk:
@@ -24,10 +23,10 @@ def a_chunk(*ids: int, retry_of: int | None = None, **changes: Any) -> Chunk:
 def drafted(
     *chunks: Chunk,
     before: dict[int, Predecessor] | None = None,
-    rule: SplitRule = PER_FILE,
+    by_events: bool = False,
     numbers: Numbers = Numbers(1, 0, 0),  # noqa: B008 - frozen
 ) -> tuple[list[Draft], Numbers]:
-    return draft(chunks, RANKING, QUEUES, numbers, before or {}, rule)
+    return draft(chunks, RANKING, QUEUES, numbers, before or {}, by_events)
 
 
 def test_fresh_jobs_are_numbered_on() -> None:
@@ -52,9 +51,10 @@ def test_retry_keeps_sequence_and_events_and_takes_a_new_serial() -> None:
 
 
 def test_job_of_a_range_of_events_says_which() -> None:
-    rule = SplitRule(n_events_per_job=10)
     drafts, _ = drafted(
-        a_chunk(1, n_events=10, start_event=0), a_chunk(2, n_events=4, start_event=10), rule=rule
+        a_chunk(1, n_events=10, start_event=0),
+        a_chunk(2, n_events=4, start_event=10),
+        by_events=True,
     )
     assert [(d.max_events, d.skip_events, d.first_event) for d in drafts] == [
         (10, 0, 0),
@@ -87,3 +87,21 @@ def test_secondary_files_go_round_and_never_twice_in_a_job(
 
 def test_secondary_stream_without_files_gives_none() -> None:
     assert secondary_slice([], 2, 5) == ()
+
+
+def test_halves_of_a_retry_share_its_events_and_not_its_number() -> None:
+    chunk = a_chunk(1, 2, 3, retry_of=4, n_events=10)
+    drafts, following = drafted(
+        *halves(chunk), before={4: Predecessor(1, 0, 100)}, numbers=Numbers(5, 3, 400)
+    )
+    assert [(d.attempt_nr, d.serial_nr, d.sequence_nr, d.first_event) for d in drafts] == [
+        (2, 5, 0, 100),
+        (2, 6, 3, 120),
+    ]
+    assert following == Numbers(7, 4, 400)
+
+
+def test_chunk_that_was_sized_for_a_queue_goes_there() -> None:
+    sized = Chunk((InputFile(1),), queue="B")
+    drafts, _ = drafted(a_chunk(2), sized, a_chunk(3))
+    assert [d.queue_id for d in drafts] == [1, 2, 1]

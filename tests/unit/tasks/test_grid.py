@@ -95,8 +95,8 @@ def test_cric_list_is_read_by_its_own_names() -> None:
     assert queue.settings == {
         "core_count": 8, "core_power": 12.5, "max_memory_mb": 16000, "min_memory_mb": 0,
         "max_disk_mb": 160000, "fair_share_policy": "type=evgensimul:100%",
-        "connectivity": "full#IPv6", "transferring_limit": 500, "reads_directly": True,
-        "takes_event_service": False, "keeps_jobs": True,
+        "connectivity": "full#IPv6", "transferring_limit": 500, "direct_access": True,
+        "takes_event_service": False, "disable_reassign": True,
     }  # fmt: skip
 
 

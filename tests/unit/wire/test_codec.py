@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from culm.core.errors import InvalidRequest
-from culm.wire.codec import decode, decode_json, encode, parse_json
+from culm.wire.codec import decode, decode_json, decode_naming_faults, encode, parse_json
 from culm.wire.job_spec import WorkRequest
+from culm.wire.readers import Misfit, message_reader
 from culm.wire.reports import JobMetrics, JobReport, OutputFile, ReportBatch, ReportState
 from culm.wire.task_spec import InputStream, TaskSpec
 
@@ -67,6 +68,35 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
+keys = st.sampled_from(
+    ["job_id", "attempt_nr", "report_nr", "state", "exit_code", "pilot_error_diag", "outputs",
+     "metrics", "node", "lfn", "size_bytes", "adler32", "max_pss_mb", "n_events", "reports"]
+)  # fmt: skip
+odd_reports = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+    | st.sampled_from([1, 2**31, 2**63, "finished", "0000000a", "a/b", "a\nb", "\ud800", "\0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=6),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(odd_reports | reports.map(encode), st.dictionaries(keys, odd_reports, max_size=2))
+def test_quick_way_takes_nothing_that_the_slow_way_does_not(value: Any, changes: Any) -> None:
+    changed = value | changes if isinstance(value, dict) else value
+    for kind in (JobReport, ReportBatch, OutputFile, JobMetrics):
+        try:
+            message = message_reader(kind)(changed)
+        except Misfit:
+            continue
+        assert message == decode_naming_faults(kind, changed)
+
+
+def test_quick_way_takes_what_is_right() -> None:
+    report = JobReport(job_id=1, attempt_nr=1, report_nr=1, state=ReportState.FINISHED)
+    assert message_reader(JobReport)(encode(report)) == report
+
+
 fields = st.sampled_from(["name", "command", "inputs", "outputs", "n_jobs", "priority", "site"])
 
 

@@ -1,0 +1,134 @@
+"""Ready files of a task, read in batches and cut into chunks for jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from broker.allotting import allot
+from broker.values import Ranking
+from culm.wire.task_spec import TaskSpec
+from tasks.queues import QueueSettings, queue_settings
+from tasks.scouting import Asked
+from tasks.sizing import MAX_FILES_PER_JOB, Bounds, Given, Offer, bounds_at, given_bounds
+from tasks.splitting import Chunk, InputFile, fresh, retries, split, split_among
+from tasks.stages.asking import given_of
+from tasks.stages.stage import Act
+from tasks.statuses import FileStatus
+from tasks.store.bulk import id_in
+from tasks.store.tables import FILE, QUEUE
+from tasks.tables import Dataset, Task
+
+JOBS_A_BATCH = 2000
+FILES_A_BATCH = 20_000
+GUESSED_FILES_PER_JOB = 10
+"""How many files to read for a job whose number of files follows from sizes or events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How the files of a task are cut. `ranking` gives the queues when it is first needed.
+
+    `by_queue`: jobs may be as big as each queue allows, where the owner gave no size and it is
+    known what events cost.
+    """
+
+    act: Act
+    task: Task
+    spec: TaskSpec
+    asked: Asked
+    ranking: Callable[[], Ranking]
+    by_queue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The next batch: what was a job before, and what is new."""
+
+    again: list[Chunk]
+    new: list[Chunk]
+
+
+def next_work(cutting: Cutting, datasets: Sequence[Dataset]) -> Work:
+    """The next batch of chunks, of one primary dataset; empty if nothing is ready."""
+    for dataset in (d for d in datasets if d.is_primary):
+        files, cut = _batch(cutting, dataset)
+        again, new = retries(files), fresh(files)
+        is_open = cutting.task.input_open
+        # A batch that was cut off may end in the middle of a job: that job waits for the next.
+        chunks = _cut(cutting, dataset, new, more_may_come=is_open or cut)
+        if not chunks and not again and cut and not is_open:
+            chunks = _cut(cutting, dataset, new, more_may_come=False)
+        if chunks or again:
+            again = again[:JOBS_A_BATCH]
+            return Work(again, chunks[: JOBS_A_BATCH - len(again)])
+    return Work([], [])
+
+
+def _batch(cutting: Cutting, dataset: Dataset) -> tuple[list[InputFile], bool]:
+    """Ready files, and whether there may be more of them."""
+    given = given_of(cutting.spec, dataset)
+    guess = GUESSED_FILES_PER_JOB if given.is_said else 1
+    per_job = MAX_FILES_PER_JOB if cutting.by_queue else given.n_files_per_job or guess
+    limit = max(min(FILES_A_BATCH, JOBS_A_BATCH * per_job), given.n_files_per_job or 1)
+    files = _ready_files(cutting.act.session, dataset, limit)
+    return files, len(files) >= limit
+
+
+def _cut(
+    cutting: Cutting, dataset: Dataset, files: list[InputFile], more_may_come: bool
+) -> list[Chunk]:
+    given, cost = given_of(cutting.spec, dataset), cutting.asked.cost
+    if not files:
+        return []
+    if not cutting.by_queue or given.is_said or not cost.is_known:
+        # Scouts may have changed how many gigabytes make the output that is wanted.
+        said = replace(given, n_gb_per_job=cutting.asked.n_gb_per_job)
+        return split(files, given_bounds(said, cost), more_may_come)
+    ranking = cutting.ranking()
+    if not ranking.ranked:
+        return []
+    bounds = _bounds(cutting, given)
+    shares = allot(len(files), ranking)
+    return split_among(files, shares, bounds, more_may_come)
+
+
+def _bounds(cutting: Cutting, given: Given) -> dict[str, Bounds]:
+    rows = cutting.act.session.connection().execute(select(QUEUE.c.name, QUEUE.c.settings))
+    most = given.max_files_per_job or MAX_FILES_PER_JOB
+    return {
+        row.name: bounds_at(
+            _offer(cutting.task, queue_settings(row.settings, row.name)), cutting.asked.cost, most
+        )
+        for row in rows
+    }
+
+
+def _offer(task: Task, settings: QueueSettings) -> Offer:
+    """What a job may use: the least of what the queue has and what the job asks for."""
+    disk = [mb for mb in (settings.max_disk_mb, task.disk_mb) if mb is not None]
+    wall = [s for s in (settings.max_walltime_seconds, task.walltime_seconds) if s is not None]
+    return Offer(
+        disk_mb=min(disk), walltime_seconds=min(wall), core_count=task.core_count,
+        core_power=settings.core_power, reads_directly=settings.direct_access,
+    )  # fmt: skip
+
+
+def _ready_files(session: Session, dataset: Dataset, limit: int) -> list[InputFile]:
+    """The first ready files, and those further on that were in a job with one of them."""
+    c = FILE.c
+    ready = (
+        select(c.id, c.size_bytes, c.n_events, c.start_event, c.job_id, c.n_failed + c.n_lost)
+        .where(c.dataset_id == dataset.id, c.status == str(FileStatus.READY))
+        .order_by(c.id)
+    )
+    run = session.connection().execute
+    rows = list(run(ready.limit(limit)))
+    before = {row.job_id for row in rows if row.job_id is not None}
+    if before and len(rows) == limit:
+        rest = c.id > rows[-1].id, id_in(c.job_id, before, session)
+        rows += run(ready.where(*rest))
+    return [InputFile(r[0], r[1] or 0, r[2], r[3], r[4], r[5]) for r in rows]

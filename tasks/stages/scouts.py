@@ -1,0 +1,94 @@
+"""Whether a task has scouts, which of its jobs they are, and when they are looked at."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import delete, func, select, true, update
+from sqlmodel import Session
+
+from culm.wire.codec import encode
+from culm.wire.task_spec import TaskSpec
+from tasks.scouting import FIRST_JOBS, N_SCOUTS, WORTH, Lesson
+from tasks.stages.asking import asked_by
+from tasks.statuses import DatasetKind, TaskStatus
+from tasks.store.moves import database_time
+from tasks.store.tables import DATASET, SCOUTING, TASK
+from tasks.tables import Task, TaskScouting
+
+
+class Phase(StrEnum):
+    """How far a task's scouting is."""
+
+    SCOUTING = "scouting"
+    SCOUTED = "scouted"
+    SETTLED = "settled"
+
+
+def is_scouting(state: TaskScouting | None) -> bool:
+    """Whether only scouts may be made now."""
+    return state is not None and state.phase == Phase.SCOUTING
+
+
+def worth_it(task: Task, spec: TaskSpec, n_jobs: int) -> bool:
+    """Whether a task that is about to make so many new jobs should send scouts first.
+
+    Scouts delay only a task that is big enough to use what they teach, and has not begun.
+    """
+    fresh = task.status in (TaskStatus.READY, TaskStatus.PENDING)
+    return fresh and not spec.skip_scouts and n_jobs > WORTH * N_SCOUTS
+
+
+def begin_scouting(session: Session, task: Task, spec: TaskSpec) -> TaskScouting:
+    """The state of a task whose next jobs are scouts."""
+    finished = n_finished(session, task.id)
+    state = TaskScouting(
+        task_id=task.id, phase=Phase.SCOUTING, n_scouts=N_SCOUTS,
+        first_sequence_nr=task.next_sequence_nr,
+        # Half of the scouts finished: the first look (documentation, 15).
+        look_at_finished=finished + -(-N_SCOUTS // 2),
+        asked=encode(asked_by(spec)), lesson=encode(Lesson()), at=database_time(session),
+    )  # fmt: skip
+    session.add(state)
+    session.flush()
+    return state
+
+
+def scouts_are_done(session: Session, state: TaskScouting) -> None:
+    """The rest may follow; the next look is due when the first jobs after the scouts finished."""
+    state.phase = Phase.SCOUTED
+    state.look_at_finished = n_finished(session, state.task_id) + FIRST_JOBS
+    session.add(state)
+    session.flush()
+
+
+def skip_scouts(session: Session, task_id: int) -> None:
+    """The task goes on without scouts, or in spite of what they found (avalanche)."""
+    state = session.get(TaskScouting, task_id, populate_existing=True)
+    if state is not None:
+        scouts_are_done(session, state)
+    session.connection().execute(update(TASK).where(TASK.c.id == task_id).values(next_look_at=None))
+
+
+def forget_scouts(session: Session, task_id: int, *, only_unfinished: bool) -> None:
+    """Let the task send scouts again if it is worth it; unless it is beyond that already."""
+    c = SCOUTING.c
+    phase = c.phase == str(Phase.SCOUTING) if only_unfinished else true()
+    session.connection().execute(delete(SCOUTING).where(c.task_id == task_id, phase))
+    session.expire_all()
+
+
+def scouts_to_come(state: TaskScouting | None, task: Task) -> int:
+    """How many scouts are not made yet."""
+    if state is None:
+        return 0
+    return max(0, state.first_sequence_nr + state.n_scouts - task.next_sequence_nr)
+
+
+def n_finished(session: Session, task_id: int) -> int:
+    """How many jobs of a task have finished: each has written one log."""
+    count = session.connection().execute(
+        select(func.coalesce(func.sum(DATASET.c.n_files_finished), 0))
+        .where(DATASET.c.task_id == task_id, DATASET.c.kind == str(DatasetKind.LOG))
+    ).scalar_one()  # fmt: skip
+    return int(count)
