@@ -60,7 +60,7 @@ def make_task(books: Books, n_jobs: int) -> None:
     with books.write() as session:
         add_files(session, add_dataset(session, "user.bench.data", "bench").id, entries)
     document = {
-        "name": "user.bench.stages", "command": "true", "n_files_per_job": 1,
+        "name": "user.bench.stages", "command": "true", "n_files_per_job": 1, "skip_scouts": True,
         "inputs": [{"stream": "IN", "datasets": ["user.bench.data"]}],
     }  # fmt: skip
     submit(books, decode(TaskSpec, document), "bench", "key")

@@ -34,6 +34,7 @@ ENTRIES = {
     "up": Entry("Start all parts on this machine.", "culm.cli.up:app"),
     "down": Entry("Stop what `culm up` started.", "culm.cli.up:down_app"),
     "audit": Entry("Check that the books add up."),
+    "simulate": Entry("Simulate brokerage; ask what if."),
     "token": Entry("Make and revoke tokens."),
     "db": Entry("Make, migrate and look after the database."),
     "server": Entry("Run the HTTP server."),

@@ -1,0 +1,129 @@
+"""`culm simulate` as a real process: no server, no database."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+WORLD = """\
+queues:
+  - {name: BIG, slots: 20, core_speed: 1.2}
+  - {name: SMALL, site: VILLAGE, slots: 5, failure_rate: 0.02}
+shares:
+  - {name: production, weight: 60}
+  - {name: default, weight: 40}
+view_seconds: 120
+"""
+WORKLOAD = """\
+tasks:
+  - {name: sim, share: production, submitted_seconds: 0, work_seconds: [600, 600, 900]}
+  - {name: alice, user: alice, submitted_seconds: 60, work_seconds: [30], sites: [VILLAGE],
+     input_mb: 100}
+"""
+
+
+@pytest.fixture
+def culm(tmp_path: Path) -> Run:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
+
+    def run(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "culm", "simulate", *words], capture_output=True,
+            text=True, env=kept | {"HOME": str(tmp_path)} | changes, cwd=tmp_path, check=False,
+            timeout=60,
+        )  # fmt: skip
+
+    (tmp_path / "world.yaml").write_text(WORLD)
+    (tmp_path / "work.yaml").write_text(WORKLOAD)
+    return run
+
+
+def test_files_are_simulated_and_printed_as_json(culm: Run) -> None:
+    done = culm("--world", "world.yaml", "--workload", "work.yaml", "--policy", "all", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["n_queues"], found["n_slots"], found["n_jobs"]) == (2, 25, 4)
+    assert {"pull", "panda", "culm", "oracle"} <= {r["policy"] for r in found["results"]}
+    assert all(r["n_not_ended"] == 0 for r in found["results"])
+
+
+def test_generated_world_is_the_same_for_the_same_seed(culm: Run) -> None:
+    words = ("--jobs", "300", "--queues", "4", "--seed", "5", "--view", "60")
+    first, second = culm(*words), culm(*words)
+    assert first.returncode == 0, first.stderr
+    # The last column is how long decisions took.
+    assert first.stdout.split("\t")[:-1] == second.stdout.split("\t")[:-1]
+
+
+def test_before_and_after_stand_side_by_side(culm: Run) -> None:
+    words = ("--world", "world.yaml", "--workload", "work.yaml", "--set", "queue.BIG.slots=1",
+             "--set", "queue.SMALL.slots=1",
+             "--set", "share.production=80", "--compare")  # fmt: skip
+    done = culm(*words)
+    rows = {row.split("\t")[1]: row.split("\t")[2:] for row in done.stdout.splitlines()}
+    before, after, change = rows["mean wait (s)"]
+    assert float(after) > float(before)
+    assert change.startswith("+")
+    both = json.loads(culm(*words, "--json").stdout)
+    assert [len(both[key]) for key in ("before", "results")] == [1, 1]
+
+
+def test_log_is_read_and_what_was_left_out_is_told(culm: Run, tmp_path: Path) -> None:
+    lines = ["; MaxProcs: 99", "1 0 0 60 2 -1 -1 2 90 -1 1 7 3 -1 1 -1 -1 -1",
+             "2 5 0 60 64 -1 -1 64 90 -1 1 7 3 -1 1 -1 -1 -1"]  # fmt: skip
+    (tmp_path / "log.swf").write_text("\n".join(lines))
+    done = culm("--world", "world.yaml", "--swf", "log.swf", "--json")
+    assert json.loads(done.stdout)["n_jobs"] == 1
+    assert "1 of 2 jobs left out" in done.stderr
+
+
+def test_vanished_queue_is_told_of(culm: Run, tmp_path: Path) -> None:
+    text = WORLD.replace("slots: 20,", "slots: 20, downtimes: [{start_seconds: 100}],")
+    (tmp_path / "world.yaml").write_text(text)
+    done = culm("--world", "world.yaml", "--workload", "work.yaml")
+    assert done.returncode == 0
+    assert "queue BIG vanished at 100 s" in done.stderr
+
+
+def test_plots_are_written(culm: Run, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = culm("--jobs", "200", "--queues", "3", "--policy", "pull", "--plots", "plots")
+    assert done.returncode == 0, done.stderr
+    for name in ("waits.svg", "waiting.svg", "shares.svg"):
+        assert "<svg" in (tmp_path / "plots" / name).read_text()
+        assert f"wrote plots/{name}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--policy", "pul"), "did you mean pull?"),
+        (("--compare",), "--set with what is to change"),
+        (("--world", "none.yaml"), "none.yaml cannot be read"),
+        (("--world", "bad.yaml"), "neither YAML nor JSON"),
+        (("--world", "bytes.yaml"), "not text in UTF-8"),
+        (("--world", "unknown.yaml"), "queues[0].colour"),
+        (("--workload", "work.yaml", "--swf", "work.yaml"), "one of the two"),
+        (("--set", "queue.Q01.slots=-1"), "must be from 0"),
+        (("--set", "share.production=500"), "cannot have this weight"),
+        (("--set", "nonsense"), "queue.NAME.FIELD=VALUE"),
+    ],
+)
+def test_bad_input_is_refused_in_words(
+    culm: Run, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "bad.yaml").write_text("queues: [")
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xfa")
+    (tmp_path / "unknown.yaml").write_text("queues: [{name: Q, slots: 1, colour: red}]")
+    done = culm(*words, "--jobs", "10")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
