@@ -72,6 +72,24 @@ TABLE = (
         period_seconds=600,
     ),
     Row(
+        name="configurator",
+        words="Sites, queues, storage and links are taken over from the document of a setting.",
+        function="flows.configuring:configurator",
+        period_seconds=200,
+    ),
+    Row(
+        name="queue_statistics",
+        words="It is counted what is at each queue, what ran there and who was heard from.",
+        function="tasks.stages.queue_statistics:queue_statistics",
+        period_seconds=60,
+    ),
+    Row(
+        name="rebroker",
+        words="Jobs that wait too long, or at a closed queue, are sent elsewhere.",
+        function="tasks.stages.rebrokerage:rebroker_waiting",
+        period_seconds=600,
+    ),
+    Row(
         name="count_shares",
         words="Jobs and computing power are counted by share, resource type and queue.",
         function="tasks.stages.share_counts:count_shares",

@@ -6,6 +6,7 @@ from server.routes.audit import audit
 from server.routes.configuration import configuration
 from server.routes.datasets import datasets
 from server.routes.files import files
+from server.routes.grid import grid
 from server.routes.health import health
 from server.routes.jobs import jobs
 from server.routes.metrics import metrics
@@ -21,8 +22,8 @@ from server.routes.workers import workers
 from server.routing import Noun
 
 NOUNS = (
-    tasks, jobs, datasets, files, sandboxes, queues, pilots, workers, shares, configuration,
-    retry_rules, storage, whoami, audit, metrics, health,
+    tasks, jobs, datasets, files, sandboxes, queues, grid, pilots, workers, shares,
+    configuration, retry_rules, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

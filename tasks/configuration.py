@@ -22,7 +22,7 @@ from broker.withholding import Withholding
 from culm.core.errors import FieldFault, InvalidRequest, NotFound
 from culm.core.nearest import unknown_name
 from tasks.black_holes import BlackHoles
-from tasks.thresholds import Scouting, Timeouts
+from tasks.thresholds import Brokerage, Scouting, Timeouts
 
 T = TypeVar("T")
 LARGEST = 1e15
@@ -37,6 +37,7 @@ GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
     ("pandaserver", "watcher", Timeouts),
     ("pandaserver", "watcher", BlackHoles),
     ("jedi", "jobbroker", Thresholds),
+    ("jedi", "jobbroker", Brokerage),
 )
 """(application, component, dataclass of thresholds)."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, insert, select, update
 from sqlmodel import Session
 
 from culm.core.errors import NotFound
@@ -36,7 +36,7 @@ def set_queue(session: Session, name: str, site: str, settings: Mapping[str, Any
         if endpoint is not None:
             queue_id = made.inserted_primary_key[0]  # type: ignore[index]
             run(insert(QUEUE_STORAGE).values(queue_id=queue_id, endpoint_id=endpoint))
-    _look_again(session)
+    look_again(session)
     return not changed
 
 
@@ -47,11 +47,15 @@ def set_queue_status(session: Session, name: str, status: QueueStatus) -> None:
         NotFound: there is no queue of this name.
     """
     run = session.connection().execute
-    changed = run(update(QUEUE).where(QUEUE.c.name == name).values(status=str(status)))
+    changed = run(
+        update(QUEUE).where(QUEUE.c.name == name)
+        .values(status=str(status), status_changed_at=case(
+            (QUEUE.c.status == str(status), QUEUE.c.status_changed_at), else_=db_now()))
+    )  # fmt: skip
     if not changed.rowcount:
         known = run(select(QUEUE.c.name)).scalars()
         raise NotFound(f"queue {name}: {unknown_name(name, known)}")
-    _look_again(session)
+    look_again(session)
 
 
 def _site_id(session: Session, name: str) -> int:
@@ -62,7 +66,7 @@ def _site_id(session: Session, name: str) -> int:
     return int(found)
 
 
-def _look_again(session: Session) -> None:
+def look_again(session: Session) -> None:
     """Tasks that no queue took are looked at now, and pilots that wait ask again."""
     session.connection().execute(
         update(TASK).where(TASK.c.next_look_at > db_now()).values(next_look_at=db_now())

@@ -1,4 +1,4 @@
-"""The thresholds of the life cycle by their documented names: timeouts, scouting, rebrokerage.
+"""The thresholds of the life cycle by their documented names: timeouts, scouting, brokerage.
 
 Those of brokerage, shares and throttling stand with their rules in `broker`. Section numbers
 are of the PanDA documentation.
@@ -64,6 +64,20 @@ class Timeouts:
     transferring_days: float = threshold(
         2.0, "transtimelo", "days", "a transferring job of lower priority fails", minimum=0.01
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brokerage:
+    """How the tasks of an activity are brokered."""
+
+    preset: str = threshold(
+        "generic", "BROKERAGE_PRESET_<activity>", "preset",
+        "filters and weight of its tasks: generic, production or analysis", minimum=None,
+    )  # fmt: skip
+    weight: str = threshold(
+        "", "BROKERAGE_WEIGHT_<activity>", "plugin",
+        "a weight of a plugin, in place of the preset's own", minimum=None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import MISSING
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from culm.core import errors, settings
 from culm.wire import error_codes
-from tasks import configuration, lifecycles
+from tasks import configuration, cric, lifecycles, queues
 from tools import brokerage_page, commands_page
 
 REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
@@ -133,7 +134,33 @@ _DERIVED = {
     "storage_dir": "`storage` in `data_dir`",
     "sandbox_dir": "`sandboxes` in `data_dir`",
     "keys_dir": "`keys` in `data_dir`",
+    "grid_source": "none",
 }
+
+
+def _queue_settings() -> str:
+    rows = ["# Settings of a queue", "", _QUEUE_INTRO, ""]
+    rows += _header("name", "unit", "default", "bounds", "what it is")
+    for each in fields(queues.QueueSettings):
+        about = each.metadata
+        default = "none" if each.default in (None, "") else f"`{json.dumps(each.default)}`"
+        bounds = f"{about['minimum']:g} to {about['maximum']:g}" if "minimum" in about else ""
+        rows.append(f"| `{each.name}` | {about['unit']} | {default} | {bounds} "
+                    f"| {about['description']} |")  # fmt: skip
+    rows += ["", "## Names of CRIC", "", _CRIC_INTRO, ""]
+    rows += _header("CRIC", "here")
+    rows += [f"| `{theirs}` | `{ours}` |" for theirs, (ours, _) in cric.NAMES.items()]
+    return "\n".join([*rows, ""])
+
+
+_QUEUE_INTRO = """\
+`culm queue set NAME KEY=VALUE…` changes some, a [document](../how-to/queue.md) many at once. A
+limit that is `none` does not hold. An unknown key is an error that names the nearest known one."""
+_CRIC_INTRO = """\
+A document that is CRIC's list of queues is read by these names (in any case; 0 stands for no
+limit). Beside them, `status`, `atlas_site` or `site`, `astorages` (endpoints that are known here),
+`direct_access_lan` and `direct_access_wan` (`direct_access`), `jobseed`, `capability` (mcore)
+and `disableReassign` in `catchall` (`disable_reassign`) are read; all other keys are left aside."""
 
 
 def _configuration() -> str:
@@ -182,6 +209,7 @@ _PAGES: dict[str, Callable[[], str]] = {
     "job-errors.md": _pilot_errors,
     "statuses.md": _statuses,
     "settings.md": _settings,
+    "queue-settings.md": _queue_settings,
     "configuration.md": _configuration,
     "commands.md": commands_page.text,
     "brokerage.md": brokerage_page.text,

@@ -19,8 +19,8 @@ from culm.core.house import check_house
 ENTRIES = {
     "prun": Entry("Submit a task: any command, over any number of files.", "culm.cli.prun:app"),
     "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task_commands:app"),
-    "why": Entry("Say what hinders a task or a job, and what would help.", "culm.cli.why:app"),
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),
+    "why": Entry("Say what hinders a task or job, and what would help.", "culm.cli.why:app"),
     "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),
     "queue": Entry("List queues and set them.", "culm.cli.queue:app"),
     "share": Entry("Show and set global shares.", "culm.cli.share:app"),

@@ -10,7 +10,11 @@ from culm.cli.administrators import for_administrators
 from culm.cli.context import client_of
 from culm.cli.pairs import pair
 from culm.cli.pilots import show_pilots
-from culm.cli.render import Json, print_fields, print_json, print_table, say
+from culm.cli.render import Json, print_fields, print_json, print_table, say, when
+from culm.core.documents import read_document
+from culm.core.errors import FieldFault, InvalidRequest
+from culm.core.units import format_duration
+from culm.wire.grid import GridChange
 from culm.wire.views import QueueView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and set queues.")
@@ -52,6 +56,58 @@ def set_(
     with for_administrators(ctx):
         queue = client_of(ctx).set_queue(name, site, changed)
     _print(queue, as_json=as_json)
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|URL", help="YAML or JSON: sites, queues, links.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check, and say what would change.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write sites, queues, storage and links from one document, all or nothing (admin)."""
+    document = read_document(source)
+    if not isinstance(document, dict):
+        fault = FieldFault(source, type(document).__name__, "sites, endpoints, queues, links")
+        raise InvalidRequest("not a grid's document", faults=[fault])
+    with for_administrators(ctx):
+        change = client_of(ctx).write_grid(document, dry_run=dry_run)
+    if as_json:
+        print_json(change)
+        return
+    _print_change(change)
+
+
+def _print_change(change: GridChange) -> None:
+    print_fields(
+        [
+            ("sites", change.n_sites),
+            ("endpoints", change.n_endpoints),
+            ("links", change.n_links),
+            ("queues added", ", ".join(change.queues_added)),
+            ("queues changed", ", ".join(change.queues_changed)),
+        ]
+    )
+    for words in change.warnings:
+        say(f"left aside: {words}")
+    if change.dry_run:
+        say("only checked: nothing was changed")
+
+
+@app.command()
+def drain(ctx: typer.Context, name: Name) -> None:
+    """Send a queue no new jobs; those that wait there are still run (brokeroff) (admin)."""
+    _status(ctx, name, "brokeroff")
+
+
+@app.command()
+def test(ctx: typer.Context, name: Name) -> None:
+    """Set a queue to test: it gets no jobs, those there are sent elsewhere in time (admin)."""
+    _status(ctx, name, "test")
 
 
 @app.command()
@@ -100,6 +156,18 @@ def _print(queue: QueueView, *, as_json: bool) -> None:
             ("waiting", queue.n_activated),
             ("running", queue.n_running),
             ("pilots", queue.n_pilots),
+            ("last pilot", when(queue.last_pilot_at)),
+            ("last start", when(queue.last_start_at)),
+            (
+                "mean run time",
+                format_duration(queue.mean_run_seconds or 0) * bool(queue.mean_run_seconds),
+            ),
+            ("reads", ", ".join(queue.reads)),
+            ("writes", ", ".join(queue.writes)),
             *sorted(queue.settings.items()),
         ]
     )
+
+
+def _duration(seconds: float | None) -> str:
+    return "" if seconds is None else format_duration(seconds)

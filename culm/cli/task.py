@@ -11,7 +11,7 @@ from culm.cli import render
 from culm.cli.context import client_of
 from culm.cli.ids import TaskId, TaskIds, task_id, task_ids
 from culm.cli.render import Json, print_fields, print_json, print_table, say, when
-from culm.cli.why import print_decision
+from culm.cli.why import AllQueues, show_why
 from culm.client import Client
 from culm.core.units import parse_duration
 from culm.wire.codec import encode
@@ -142,16 +142,10 @@ def history(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
 
 
 @app.command()
-def why(ctx: typer.Context, id_: TaskId, as_json: Json = False) -> None:
-    """Show why a task's jobs go where they go, or why they go nowhere."""
+def why(ctx: typer.Context, id_: TaskId, every: AllQueues = False, as_json: Json = False) -> None:
+    """Say what hinders a task, or how far it is: the same as culm why."""
     client = client_of(ctx)
-    number = task_id(client, id_)
-    if as_json:
-        print_json(client.decision(number))
-        return
-    task = client.task(number)
-    say(f"task {number} {task.status}" + f": {task.reason}" * bool(task.reason))
-    print_decision(client, number)
+    show_why(client.why(task_id(client, id_), queues=every), every=every, as_json=as_json)
 
 
 @app.command()

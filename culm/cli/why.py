@@ -1,88 +1,82 @@
-"""`culm why`: what keeps a task or a job from going on, and what would help."""
+"""`culm why`: what hinders a task or job, and what would help."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from culm.cli.context import client_of
-from culm.cli.ids import TaskId, task_id
-from culm.cli.render import Json, print_fields, print_json, print_table, say
-from culm.client import Client
+from culm.cli.ids import job_id, task_id
+from culm.cli.render import Json, print_json, print_line, print_table, say, when
 from culm.core.errors import NotFound
-from culm.core.ids import FIRST_TASK_ID
-from culm.wire.why import JobWhy, TaskWhy
+from culm.wire.why import RuleWhy, Why
 
 app = typer.Typer(rich_markup_mode=None)
-All = Annotated[bool, typer.Option("--all", help="A task: the table of queues and reasons too.")]
+
+AllQueues = Annotated[
+    bool, typer.Option("--all", help="Also a table of all queues, with what each one says.")
+]
 
 
 @app.command()
-def why(ctx: typer.Context, id_: TaskId, all_: All = False, as_json: Json = False) -> None:
-    """Say what hinders a task or a job, whether waiting helps, and what else would.
-
-    Numbers from 10000001 on are tasks where there is such a task, others are jobs.
-    """
+def why(
+    ctx: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="TASK|JOB", help="A task's or job's id, or last.")],
+    is_job: Annotated[
+        bool, typer.Option("--job", help="The id is a job's, though a task bears it too.")
+    ] = False,
+    every: AllQueues = False,
+    as_json: Json = False,
+) -> None:
+    """Say what hinders a task or a job, "never" told from "not yet", and what would help."""
     client = client_of(ctx)
-    number = task_id(client, id_)
-    found = _found(client, number)
+    if is_job:
+        found = client.job_why(job_id(client, id_))
+    else:
+        number = task_id(client, id_)
+        try:
+            found = client.why(number, queues=every)
+        except NotFound:
+            found = _of_job(ctx, number)
+    show_why(found, every=every, as_json=as_json)
+
+
+def _of_job(ctx: typer.Context, number: int) -> Why:
+    try:
+        return client_of(ctx).job_why(number)
+    except NotFound as error:
+        raise NotFound(f"{number} is neither a task nor a job of yours") from error
+
+
+def show_why(found: Why, *, every: bool, as_json: bool) -> None:
+    """Print an answer: words first, then rules and, if asked for, every queue."""
     if as_json:
         print_json(found)
         return
-    print_fields(_fields(found))
-    if isinstance(found, TaskWhy):
-        if found.rules:
-            print_table(("rule", "queues", "may pass", "for example"),
-                        ((r.rule, r.n_queues, "yes" if r.passes else "no", r.example)
-                         for r in found.rules))  # fmt: skip
-        if all_:
-            print_decision(client, number)
-
-
-def _found(client: Client, number: int) -> TaskWhy | JobWhy:
-    if number < FIRST_TASK_ID:
-        return client.why_job(number)
-    try:
-        return client.why_task(number)
-    except NotFound as error:
-        try:
-            return client.why_job(number)
-        except NotFound:
-            raise error from None
-
-
-def _fields(found: TaskWhy | JobWhy) -> Iterator[tuple[str, object]]:
-    if isinstance(found, JobWhy):
-        yield "job", f"{found.job_id} of task {found.task_id}, at {found.queue}"
-        yield "status", found.status
-        yield "why", found.summary
-        return
-    yield "task", found.task_id
-    yield "status", found.status
-    yield "why", found.summary
-    if found.verdict:
-        yield "brokerage", f"{found.verdict}: {found.brokerage}"
+    print_line(f"{found.noun} {found.id} is {found.status} [{found.verdict}]: {found.summary}")
+    for detail in found.details:
+        print_line(f"  {detail}")
+    for rule in found.rules:
+        print_line(f"  {_rule(rule)}")
     for change in found.changes:
-        yield "would help", change
-    for at in found.jobs:
-        yield "jobs", f"{at.n_jobs} {at.status} at {at.queue}"
+        print_line(f"  would help: {change}")
+    if every:
+        print_table(
+            ("queue", "says", "rule", "because"),
+            ((q.queue, q.verdict, q.rule, q.reason or _weight(q.weight)) for q in found.queues),
+        )
+    elif found.rules:
+        say("what each queue says: --all")
+    if found.brokered_at and found.cycle:
+        say(f"brokered {found.cycle} times, last at {when(found.brokered_at)}")
 
 
-def print_decision(client: Client, number: int) -> None:
-    """Print the latest brokerage of a task: queues by rank, then those rejected and why."""
-    try:
-        found = client.decision(number)
-    except NotFound as error:
-        say(error.message)
-        return
-    rows: list[tuple[object, ...]] = [
-        (rank, line.get("queue", ""), "", f"weight {line.get('weight', 0):.4g}")
-        for rank, line in enumerate(found.ranking, 1)
-    ]
-    rows += [
-        ("-", line.get("queue", ""), line.get("rule", ""), line.get("reason", ""))
-        for line in found.rejections
-    ]
-    print_table(("rank", "queue", "rule", "because"), rows)
+def _rule(rule: RuleWhy) -> str:
+    kind = "for now" if rule.passes else "for good"
+    queues = f"{rule.n_queues} queue" + "s" * (rule.n_queues != 1)
+    return f"{queues} refuse it {kind} by {rule.rule}, such as {rule.queue}: {rule.reason}"
+
+
+def _weight(weight: float | None) -> str:
+    return "" if weight is None else f"weight {weight:.4g}"

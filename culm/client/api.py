@@ -17,7 +17,6 @@ from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
 from culm.client.transport import Transport
-from culm.client.why import WhyCalls
 from culm.core.settings import Settings, load_settings
 
 
@@ -30,7 +29,6 @@ class Client(
     ShareCalls,
     RetryRuleCalls,
     ConfigurationCalls,
-    WhyCalls,
     ServiceCalls,
 ):
     """Speaks to a Culm server as one user; may be shared by threads.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from culm.client.calls import Calls, up_to, words
 from culm.wire.views import CommandAnswer, CommandRequest, History, JobList, JobView
+from culm.wire.why import Why
 
 PAGE = 500
 
@@ -37,6 +38,10 @@ class JobCalls(Calls):
     def job_history(self, job_id: int) -> History:
         """The moves of a job's status, oldest first."""
         return self._get(History, "jobs", job_id, "history")
+
+    def job_why(self, job_id: int) -> Why:
+        """What a job waits for, where it runs, or what it ended of."""
+        return self._get(Why, "jobs", job_id, "why")
 
     def kill_job(self, job_id: int, reason: str = "") -> CommandAnswer:
         """Stop one job; its input is tried again if the rules allow it."""

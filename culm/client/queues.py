@@ -9,6 +9,7 @@ from culm.client.calls import Calls
 from culm.client.reading import read
 from culm.client.transport import Call, path_of
 from culm.core.errors import NotFound
+from culm.wire.grid import GridChange, GridUpload
 from culm.wire.views import (
     PilotList,
     PilotView,
@@ -55,6 +56,14 @@ class QueueCalls(Calls):
     def set_queue_status(self, name: str, status: str) -> QueueView:
         """The queue after its status was set: online, offline, test, brokeroff, paused (admin)."""
         return self._post(QueueView, StatusChange(status=status), "queues", name, "status")
+
+    def write_grid(self, document: Mapping[str, Any], *, dry_run: bool = False) -> GridChange:
+        """What a document of sites, queues, endpoints and links changed, or would (admin).
+
+        Raises:
+            InvalidRequest: with every fault of the document; nothing was changed.
+        """
+        return self._post(GridChange, GridUpload(document=dict(document), dry_run=dry_run), "grid")
 
     def workers_wanted(self) -> tuple[WorkersWanted, ...]:
         """How many workers of each kind each queue should get next."""

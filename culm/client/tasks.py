@@ -21,6 +21,7 @@ from culm.wire.views import (
     TaskList,
     TaskView,
 )
+from culm.wire.why import Why
 
 PAGE = 100
 
@@ -89,6 +90,10 @@ class TaskCalls(Calls):
     def decision(self, task_id: int) -> Decision:
         """Why the task's jobs go where they go: the latest ranking of queues and rejections."""
         return self._get(Decision, "tasks", task_id, "decision")
+
+    def why(self, task_id: int, *, queues: bool = False) -> Why:
+        """What hinders a task or how far it is; with what each queue says, if asked."""
+        return self._get(Why, "tasks", task_id, "why", queues="true" if queues else None)
 
     def parameters(self, task_id: int) -> TaskSpec:
         """The specification as it was submitted."""

@@ -62,6 +62,8 @@ class Settings:
     """The largest sandbox that is taken, in MB."""
     upload_max_mb: int = field(default=10_240, metadata=_COUNT)
     """The largest file that is taken, in MB."""
+    grid_source: str = field(default="", metadata={"may_be_empty": True})
+    """The file or URL from which the daemon reads sites, queues and storage; empty: none."""
     origins: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False, repr=False
     )
@@ -184,7 +186,7 @@ def _value(name: str, raw: Any) -> Any:
         return Path(raw).expanduser()
     if "minimum" in rules:
         return _number(raw, rules["minimum"], rules["maximum"])
-    if not isinstance(raw, str) or not raw:
+    if not isinstance(raw, str) or not (raw or rules.get("may_be_empty")):
         raise ValueError("a string is needed")
     if "schemes" in rules and not _is_url(raw, rules["schemes"]):
         raise ValueError("a URL like http://127.0.0.1:8810 or https://culm.example.org is needed")

@@ -142,6 +142,7 @@ class Decision:
 
     task_id: int
     at: str
+    cycle: int = 1
     ranking: tuple[dict[str, Any], ...]
     rejections: tuple[dict[str, Any], ...]
 
@@ -210,7 +211,10 @@ class FileList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
-    """A queue, its settings, and how many jobs wait and run there."""
+    """A queue, its settings and storage, and how many jobs wait and run there.
+
+    Means and last times are as they were counted last.
+    """
 
     name: str
     site: str
@@ -219,6 +223,11 @@ class QueueView:
     n_activated: int = 0
     n_running: int = 0
     n_pilots: int = 0
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    mean_run_seconds: float | None = None
+    last_start_at: str | None = None
+    last_pilot_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

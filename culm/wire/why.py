@@ -1,4 +1,4 @@
-"""Why: what keeps a task or a job from going on, and what would help."""
+"""Why a task or job stands where it stands: in words, with numbers for programs."""
 
 from __future__ import annotations
 
@@ -6,49 +6,50 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleCount:
-    """How many queues a rule of brokerage refuses, and the nearest of its offers in words.
+class RuleWhy:
+    """A rule of brokerage, how many queues it refused, and the nearest of its offers.
 
-    `passes`: it is a state that may be another one tomorrow.
+    `passes` tells a state that waiting may change from an offer that stays.
     """
 
     rule: str
     n_queues: int
     passes: bool
-    example: str
+    queue: str
+    reason: str
+    offered: float | None = None
+    needed: float | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobsAt:
-    """How many unfinished jobs are at a queue in a status."""
+class QueueWhy:
+    """What one queue says: taken (with its weight), not yet, or never."""
 
     queue: str
-    status: str
-    n_jobs: int
+    verdict: str
+    rule: str = ""
+    reason: str = ""
+    weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskWhy:
-    """What hinders a task. `verdict` says of its next jobs whether a queue takes them: `taken`,
-    `not yet` (waiting can help) or `never` (something must change); empty where none are to come.
+class Why:
+    """What hinders a task or job, or how far it is.
+
+    `verdict` is one of: ended, runs, waits, taken (brokerage takes it), not yet, never. `changes`
+    are the smallest requests that would help, the smallest first.
     """
 
+    noun: str
+    id: int
     task_id: int
     status: str
+    verdict: str
     summary: str
-    verdict: str = ""
-    brokerage: str = ""
+    details: tuple[str, ...] = ()
+    rules: tuple[RuleWhy, ...] = ()
     changes: tuple[str, ...] = ()
-    rules: tuple[RuleCount, ...] = ()
-    jobs: tuple[JobsAt, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobWhy:
-    """What a job waits for, or how it ended, in words."""
-
-    job_id: int
-    task_id: int
-    status: str
-    queue: str
-    summary: str
+    queues: tuple[QueueWhy, ...] = ()
+    brokered_at: str | None = None
+    cycle: int | None = None

@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
 from culm.wire.views import CommandAnswer, CommandRequest, History, JobView
-from culm.wire.why import JobWhy
+from culm.wire.why import Why
 from server.bodies import JsonBody
 from server.identity.access import actor_of, id_in_path, owner_or_admin
 from server.limits import SMALL
@@ -20,7 +20,7 @@ from server.routing import Noun, Terms
 from tasks.stages.job_command import kill_job
 from tasks.views.history import history
 from tasks.views.jobs import job_owner, job_view
-from tasks.views.why import job_why
+from tasks.why.job import why_job
 
 jobs = Noun("jobs", "The parts of a task that run on worker slots; each row is one attempt.")
 JOB_OWNER = owner_or_admin(
@@ -42,11 +42,11 @@ def show_job_history(request: Request, job_id: JobId) -> Response:
         return reply(history(session, "job", job_id))
 
 
-@jobs.get("/v1/jobs/{job_id}/why", Terms(JOB_OWNER, answers=JobWhy))
+@jobs.get("/v1/jobs/{job_id}/why", Terms(JOB_OWNER, answers=Why))
 def show_job_why(request: Request, job_id: JobId) -> Response:
-    """What it waits for, or how it ended."""
+    """What it waits for, where it runs, or what it ended of, in words."""
     with parts_of(request).books.read() as session:
-        return reply(job_why(session, job_id))
+        return reply(why_job(session, job_id))
 
 
 @jobs.post(

@@ -19,7 +19,7 @@ from culm.wire.views import (
     TaskList,
     TaskView,
 )
-from culm.wire.why import TaskWhy
+from culm.wire.why import Why
 from server.bodies import JsonBody
 from server.dataset_names import check_may_write
 from server.identity.access import PERSON, actor_of, id_in_path, owner_or_admin
@@ -40,7 +40,7 @@ from tasks.views.history import decision, history
 from tasks.views.jobs import JobFilter, job_list
 from tasks.views.resources import task_resources
 from tasks.views.tasks import TaskFilter, task_list, task_owner, task_version, task_view
-from tasks.views.why import task_why
+from tasks.why.task import why_task
 
 tasks = Noun("tasks", "The unit of work for one scientific objective: input, command, output.")
 TASK_OWNER = owner_or_admin(
@@ -146,18 +146,22 @@ def show_task_resources(request: Request, task_id: TaskId) -> Response:
         return reply(task_resources(session, task_id))
 
 
-@tasks.get("/v1/tasks/{task_id}/why", Terms(TASK_OWNER, answers=TaskWhy))
-def show_task_why(request: Request, task_id: TaskId) -> Response:
-    """What hinders it, whether waiting helps, and what else would."""
-    with parts_of(request).books.read() as session:
-        return reply(task_why(session, task_id))
-
-
 @tasks.get("/v1/tasks/{task_id}/decision", Terms(TASK_OWNER, answers=Decision))
 def show_task_decision(request: Request, task_id: TaskId) -> Response:
     """Where its jobs go and why: queues by rank, and for each rejected one the rule."""
     with parts_of(request).books.read() as session:
         return reply(decision(session, task_id))
+
+
+@tasks.get("/v1/tasks/{task_id}/why", Terms(TASK_OWNER, answers=Why))
+def show_task_why(
+    request: Request,
+    task_id: TaskId,
+    queues: Annotated[bool, Query(description="Also what each queue says")] = False,
+) -> Response:
+    """What hinders it or how far it is, in words, and the smallest change that would help."""
+    with parts_of(request).books.read() as session:
+        return reply(why_task(session, task_id, with_queues=queues))
 
 
 @tasks.get("/v1/tasks/{task_id}/parameters", Terms(TASK_OWNER, answers=TaskSpec))

@@ -58,6 +58,7 @@ def _places(act: Act) -> list[Place]:
         .join(QUEUE_STORAGE, QUEUE_STORAGE.c.endpoint_id == ENDPOINT.c.id)
         .join(QUEUE, QUEUE.c.id == QUEUE_STORAGE.c.queue_id)
         .join(SITE, SITE.c.id == QUEUE.c.site_id)
+        .where(QUEUE_STORAGE.c.writes, ~ENDPOINT.c.is_blacklisted, ~ENDPOINT.c.is_tape)
     )
     return [
         Place(

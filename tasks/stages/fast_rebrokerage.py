@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from broker.rebrokerage import Crowd, ShareAt, crowds
 from broker.thresholds import Thresholds
+from tasks.queues import queue_settings
 from tasks.stages.ending import roll_up
 from tasks.stages.unstarted import send_back
 from tasks.statuses import QueueStatus
@@ -41,15 +42,20 @@ def fast_rebrokerage(books: Books) -> str:
 
 
 def _counts(session: Session) -> list[ShareAt]:
-    c = SHARE_STATISTICS.c
-    rows = session.connection().execute(
-        select(c.share_name, QUEUE.c.name, func.sum(c.n_queued), func.sum(c.n_running))
-        .join(QUEUE, QUEUE.c.id == c.queue_id).group_by(c.share_name, QUEUE.c.name)
+    """Jobs of each share at each queue, as counted last; queues that give up none left out."""
+    c, run = SHARE_STATISTICS.c, session.connection().execute
+    queues = run(select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.settings)).all()
+    settings = {row.id: (row.name, queue_settings(row.settings, row.name)) for row in queues}
+    rows = run(
+        select(c.share_name, c.queue_id, func.sum(c.n_queued), func.sum(c.n_running))
+        .group_by(c.share_name, c.queue_id)
     )  # fmt: skip
     return [
-        ShareAt(share=share, queue=queue, n_queued=int(queued), n_running=int(running))
-        for share, queue, queued, running in rows
-    ]
+        ShareAt(share=share, queue=settings[i][0], n_queued=int(queued), n_running=int(running),
+                declares_slots=settings[i][1].n_slots is not None)
+        for share, i, queued, running in rows
+        if i in settings and not settings[i][1].disable_reassign
+    ]  # fmt: skip
 
 
 def _has_other_queues(session: Session) -> bool:

@@ -23,6 +23,7 @@ from tasks.stages.asking import Needs, asked_now, needs_of, scouting_of, with_ne
 from tasks.stages.chunking import Cutting, Work, next_work
 from tasks.stages.drafts import Draft, Numbers, draft
 from tasks.stages.ending import is_all_processed
+from tasks.stages.queue_view import QueueView, note_sent
 from tasks.stages.rank_queues import keep_decision, rank_queues
 from tasks.stages.retried import Again, try_again
 from tasks.stages.scouts import begin_scouting, is_scouting, scouts_to_come, worth_it
@@ -36,7 +37,7 @@ from tasks.store.books import wake
 from tasks.store.bulk import id_in
 from tasks.store.locks import one_at_a_time
 from tasks.store.moves import Why, move_tasks
-from tasks.store.tables import DATASET, QUEUE, TASK
+from tasks.store.tables import DATASET, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Dataset, Task, TaskScouting
 from tasks.tables.columns import db_now
@@ -57,13 +58,16 @@ class _Scene:
     datasets: list[Dataset]
     scouting: TaskScouting | None
     rankings: dict[Needs, Ranking] = field(default_factory=dict)
+    seen: QueueView | None = None
+    """The queues as the last of them was made on."""
 
     def ranking(self, needs: Needs | None = None) -> Ranking:
         """The queues for jobs of these needs, the task's own by default."""
         needs = needs or needs_of(self.task)
         if needs not in self.rankings:
             seen = self.task if needs == needs_of(self.task) else with_needs(self.task, needs)
-            self.rankings[needs], _ = rank_queues(self.act.session, seen, self.spec)
+            ranking, self.seen = rank_queues(self.act.session, seen, self.spec)
+            self.rankings[needs] = ranking
             keep_decision(self.act.session, self.task.id, self.rankings[needs])
         return self.rankings[needs]
 
@@ -131,14 +135,13 @@ def _write(scene: _Scene, again: Again) -> list[Draft]:
     """Write the jobs of each group that some queue takes; gives all their drafts."""
     task, act = scene.task, scene.act
     numbers = Numbers(task.next_serial_nr, task.next_sequence_nr, task.next_event_nr)
-    ids = {name: queue_id for queue_id, name in _queue_names(scene).items()}
     by_events = scene.spec.n_events_per_job is not None
     written: list[Draft] = []
     for needs, chunks in again.groups.items():
         ranking = scene.ranking(needs)
-        if not ranking.ranked:
+        if not ranking.ranked or scene.seen is None:
             continue
-        drafts, numbers = draft(chunks, ranking, ids, numbers, again.before, by_events)
+        drafts, numbers = draft(chunks, ranking, scene.seen.ids, numbers, again.before, by_events)
         write_jobs(act, task, Batch(drafts, needs, is_scouting(scene.scouting)), scene.datasets)
         written += drafts
     if written:
@@ -156,17 +159,15 @@ def _held(scene: _Scene) -> db_now | None:
     return db_now(WAIT_SECONDS) if is_scouting(scene.scouting) else None
 
 
-def _queue_names(scene: _Scene) -> dict[int, str]:
-    rows = scene.act.session.connection().execute(select(QUEUE.c.id, QUEUE.c.name))
-    return {row[0]: row[1] for row in rows}
-
-
 def _generated(scene: _Scene, drafts: Sequence[Draft]) -> Outcome:
-    act, names = scene.act, _queue_names(scene)
+    act, ids = scene.act, scene.seen.ids if scene.seen else {}
+    names = {queue_id: name for name, queue_id in ids.items()}
     _note_progress(scene)
     wake(act.session, Topic.JOB_ACTIVATED, Topic.TASK_CHANGED)
     where = Counter(d.queue_id for d in drafts)
     note_generated(act.session, scene.task, where)
+    if scene.seen is not None:
+        note_sent(scene.seen, {names[queue_id]: n for queue_id, n in where.items()})
     shown = ", ".join(f"{count} at {names[queue_id]}" for queue_id, count in where.items())
     noun = "scouts" if is_scouting(scene.scouting) else "jobs"
     return Outcome(act.task_id, f"{len(drafts)} {noun}: {shown}", n_done=len(drafts), again=True)

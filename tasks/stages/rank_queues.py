@@ -1,129 +1,66 @@
-"""Rows of queues → the broker's own values; the decision kept with every reason."""
+"""The queues for a task's jobs, ranked by the broker; the decision kept with every reason."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import case, func, select
 from sqlmodel import Session
 
-from broker.presets import Preset, preset
+from broker.presets import GENERIC, Preset, preset
 from broker.ranking import rank
-from broker.thresholds import Thresholds
-from broker.values import Demand, Load, Queue, Ranking
-from broker.view import View
+from broker.values import Demand, Ranking, Rejection
+from culm.core.errors import Misconfigured
 from culm.wire.task_spec import TaskSpec
-from tasks.queues import queue_settings
-from tasks.stages.rests import resting
-from tasks.statuses import JobStatus, PilotStatus
+from tasks.stages.demands import demand_of
+from tasks.stages.queue_view import QueueView, queue_view
 from tasks.store.configuration import values
 from tasks.store.moves import database_time
-from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, PREASSIGNMENT, QUEUE, SITE
 from tasks.tables import Decision, Task
+from tasks.thresholds import Brokerage
 
-_WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What brokerage looks at for one task; `ids` are those of all queues by name."""
+    """All that a decision about a task's jobs stands on."""
 
     demand: Demand
-    queues: list[Queue]
-    ids: dict[str, int]
-    view: View
+    seen: QueueView
     preset: Preset
 
 
-def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, dict[str, int]]:
-    """The queues that can take this task's jobs, and the ids of all queues by name."""
-    scene = scene_of(session, task, spec)
-    to_fill = None if spec.site else _queue_to_fill(session, task.id)
-    demand = scene.demand if to_fill is None else replace(scene.demand, site=to_fill)
-    ranking = rank(demand, scene.queues, scene.view, scene.preset)
-    if to_fill is not None and not ranking.ranked:
-        # The queue has changed since: pre-assignment is help, not a bond.
-        ranking = rank(scene.demand, scene.queues, scene.view, scene.preset)
-    return ranking, scene.ids
-
-
 def scene_of(session: Session, task: Task, spec: TaskSpec) -> Scene:
-    """The task's demand and all queues as they are now."""
-    demand = Demand(
-        core_count=task.core_count, memory_mb=task.memory_mb, disk_mb=task.disk_mb,
-        walltime_seconds=task.walltime_seconds, site=spec.site,
-        excluded_sites=frozenset(spec.excluded_sites),
-    )  # fmt: skip
-    load, pilots = _load(session), _pilots(session)
-    tired = {place.queue_id: place.reason for place in resting(session) if not place.node}
-    queues, ids = [], {}
-    c = QUEUE.c
-    for row in session.connection().execute(
-        select(c.id, c.name, c.status, c.settings, SITE.c.name.label("site"))
-        .join(SITE, SITE.c.id == c.site_id)
-    ):  # fmt: skip
-        settings = queue_settings(row.settings, row.name)
-        waiting, running = load.get(row.id, (0, 0))
-        n_slots, silent_seconds = pilots.get(row.id, (0, None))
-        ids[row.name] = row.id
-        queues.append(Queue(
-            name=row.name, site=row.site, status=_status(row, tired),
-            core_count=settings.core_count,
-            max_memory_mb=settings.max_memory_mb, max_disk_mb=settings.max_disk_mb,
-            max_walltime_seconds=settings.max_walltime_seconds,
-            load=Load(n_activated=waiting, n_running=running, n_batch_jobs=n_slots,
-                      last_pilot_seconds_ago=silent_seconds),
-        ))  # fmt: skip
-    view = View(thresholds=values(session).of(Thresholds))
-    return Scene(demand=demand, queues=queues, ids=ids, view=view, preset=preset("generic"))
+    """What is decided for this task now, over which queues, by which preset."""
+    vo = spec.vo or ""
+    return Scene(
+        demand=demand_of(session, task, spec),
+        seen=queue_view(session, vo),
+        preset=_preset(values(session).of(Brokerage, vo, activity=task.activity)),
+    )
 
 
-def _queue_to_fill(session: Session, task_id: int) -> str | None:
-    """The queue that a task is pre-assigned to; None if there is none."""
-    name: str | None = session.connection().execute(
-        select(QUEUE.c.name)
-        .join(PREASSIGNMENT, PREASSIGNMENT.c.queue_id == QUEUE.c.id)
-        .where(PREASSIGNMENT.c.task_id == task_id)
-    ).scalar()  # fmt: skip
-    return name
+def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, QueueView]:
+    """The queues that can take this task's jobs, and the view that it was decided on."""
+    scene = scene_of(session, task, spec)
+    demand, seen = scene.demand, scene.seen
+    ranking = rank(demand, seen.queues, seen.view, scene.preset)
+    if demand.preassigned_queues and not ranking.ranked:
+        # The queue has changed since: pre-assignment is help, not a bond.
+        free = replace(demand, preassigned_queues=frozenset())
+        ranking = rank(free, seen.queues, seen.view, scene.preset)
+    return ranking, seen
 
 
-def _status(row: Any, tired: Mapping[int, str]) -> str:
-    """A queue's status as brokerage sees it: one that rests takes no jobs, for a reason."""
-    reason = tired.get(row.id)
-    return str(row.status) if reason is None else f"at rest: {reason}"
-
-
-def _load(session: Session) -> dict[int, tuple[int, int]]:
-    """Jobs waiting and running by queue. Partial indexes hold only what is alive."""
-    waiting = session.connection().execute(
-        select(JOB.c.queue_id, func.count())
-        .where(JOB_WAITING).group_by(JOB.c.queue_id)
-    )  # fmt: skip
-    load = {queue_id: (count, 0) for queue_id, count in waiting}
-    running = session.connection().execute(
-        select(JOB.c.queue_id, func.sum(case((JOB.c.status.in_(_WITH_PILOT), 1), else_=0)))
-        .where(JOB_LEASED).group_by(JOB.c.queue_id)
-    )  # fmt: skip
-    for queue_id, count in running:
-        load[queue_id] = (load.get(queue_id, (0, 0))[0], int(count))
-    return load
-
-
-def _pilots(session: Session) -> dict[int, tuple[int, float | None]]:
-    """Active pilots by queue: how many slots, and how long ago one of them was heard from."""
-    now = database_time(session)
-    rows = session.connection().execute(
-        select(PILOT.c.queue_id, func.sum(PILOT.c.slots), func.max(PILOT.c.last_heard_at))
-        .where(PILOT.c.status == str(PilotStatus.ACTIVE))
-        .group_by(PILOT.c.queue_id)
-    )  # fmt: skip
-    return {
-        queue_id: (int(n_slots), max(0.0, (now - heard_at).total_seconds()))
-        for queue_id, n_slots, heard_at in rows
-    }
+def _preset(chosen: Brokerage) -> Preset:
+    try:
+        return preset(chosen.preset, chosen.weight)
+    except Misconfigured as error:
+        # A slip in the configuration must not stop everybody's work.
+        log.warning("the generic preset is taken", extra={"why": str(error)})
+        return GENERIC
 
 
 def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
@@ -131,13 +68,14 @@ def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
     decision = session.get(Decision, task_id) or Decision(
         task_id=task_id, cycle=0, ranking=[], rejections=[], at=database_time(session)
     )
-    ranked = [{"queue": r.queue, "weight": r.weight} for r in ranking.ranked]
-    rejections = [
-        {name: value for name, value in asdict(r).items() if value not in (None, "")}
-        for r in ranking.rejections
-    ]
     decision.cycle += 1
     decision.at = database_time(session)
-    decision.ranking, decision.rejections = ranked, rejections
+    decision.ranking = [{"queue": r.queue, "weight": r.weight} for r in ranking.ranked]
+    decision.rejections = [rejection_row(r) for r in ranking.rejections]
     session.add(decision)
     session.flush()
+
+
+def rejection_row(rejection: Rejection) -> dict[str, Any]:
+    """A rejection as JSON values: what it does not say is left out."""
+    return {name: value for name, value in asdict(rejection).items() if value not in (None, "")}

@@ -10,7 +10,14 @@ from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
 from tasks.tables.locality import DatasetLocality, Preassignment
 from tasks.tables.pilot import Pilot, WorkerTarget
-from tasks.tables.queue import Queue, QueueStorage, Site, StorageEndpoint
+from tasks.tables.queue import (
+    Link,
+    Queue,
+    QueueStatistics,
+    QueueStorage,
+    Site,
+    StorageEndpoint,
+)
 from tasks.tables.rest import Rest
 from tasks.tables.retry_rule import RetryRule
 from tasks.tables.sandbox import Sandbox
@@ -23,8 +30,8 @@ from tasks.tables.user import RevokedToken, User
 __all__ = [
     "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory", "Dataset",
     "DatasetLocality", "Decision", "File", "GlobalShare", "IdCounter", "Job", "JobFile",
-    "JobMetadata", "Lock", "Pilot", "Preassignment", "Queue", "QueueStorage", "RefusedReport",
-    "Replica", "ResourceType", "Rest", "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun",
-    "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task",
-    "TaskParameters", "TaskScouting", "User", "WakeUp", "WorkerTarget",
+    "JobMetadata", "Link", "Lock", "Pilot", "Preassignment", "Queue", "QueueStatistics",
+    "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest", "RetryRule", "RevokedToken",
+    "Sandbox", "ScheduleRun", "ShareRule", "ShareStatistics", "Site", "StatusHistory",
+    "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User", "WakeUp", "WorkerTarget",
 ]  # fmt: skip

@@ -35,6 +35,7 @@ def decision(session: Session, task_id: int) -> views.Decision:
     return views.Decision(
         task_id=row.task_id,
         at=moment(row.at),
+        cycle=row.cycle,
         ranking=tuple(row.ranking),
         rejections=tuple(row.rejections),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -18,8 +19,17 @@ from culm.wire.views import (
     WorkersWantedList,
 )
 from tasks.statuses import JobStatus, PilotStatus
-from tasks.tables import Job, Pilot, Queue, Site, WorkerTarget
-from tasks.views.shown import moment
+from tasks.tables import (
+    Job,
+    Pilot,
+    Queue,
+    QueueStatistics,
+    QueueStorage,
+    Site,
+    StorageEndpoint,
+    WorkerTarget,
+)
+from tasks.views.shown import moment, moment_or_none
 
 _RUNNING = (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)
 
@@ -28,8 +38,8 @@ def queue_list(session: Session) -> QueueList:
     """All queues in order of name."""
     query = select(Queue, Site.name).where(Queue.site_id == Site.id).order_by(col(Queue.name))
     rows = session.exec(query).all()
-    counts = _counts(session, None)
-    return QueueList(queues=tuple(_queue(queue, site, counts) for queue, site in rows))
+    more = _More(_counts(session, None), _storage(session), _statistics(session))
+    return QueueList(queues=tuple(_queue(queue, site, more) for queue, site in rows))
 
 
 def queue_view(session: Session, name: str) -> QueueView:
@@ -43,7 +53,8 @@ def queue_view(session: Session, name: str) -> QueueView:
     if found is None:
         raise NotFound(f"no queue {name}")
     queue, site = found
-    return _queue(queue, site, _counts(session, queue.id))
+    more = _More(_counts(session, queue.id), _storage(session), _statistics(session))
+    return _queue(queue, site, more)
 
 
 def pilot_list(session: Session, limit: int = 1000) -> PilotList:
@@ -86,6 +97,32 @@ def workers_wanted(session: Session) -> WorkersWantedList:
 _Counts = Counter[tuple[int, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class _More:
+    """What is shown of queues beside their rows, by queue."""
+
+    counts: _Counts
+    storage: Mapping[int, list[tuple[str, bool, bool]]]
+    statistics: Mapping[int, QueueStatistics]
+
+
+def _storage(session: Session) -> dict[int, list[tuple[str, bool, bool]]]:
+    """Endpoints of each queue: name, whether it reads there, whether it writes there."""
+    query = (
+        select(QueueStorage, StorageEndpoint.name)
+        .where(QueueStorage.endpoint_id == StorageEndpoint.id)
+        .order_by(col(StorageEndpoint.name))
+    )
+    found: dict[int, list[tuple[str, bool, bool]]] = defaultdict(list)
+    for pair, name in session.exec(query):
+        found[pair.queue_id].append((name, pair.reads, pair.writes))
+    return found
+
+
+def _statistics(session: Session) -> dict[int, QueueStatistics]:
+    return {row.queue_id: row for row in session.exec(select(QueueStatistics))}
+
+
 def _counts(session: Session, queue_id: int | None) -> _Counts:
     """Jobs by (queue, status), and pilots at work as (queue, 'pilots')."""
     jobs = (
@@ -106,11 +143,12 @@ def _counts(session: Session, queue_id: int | None) -> _Counts:
     return found
 
 
-def _queue(queue: Queue, site: str, counts: _Counts) -> QueueView:
+def _queue(queue: Queue, site: str, more: _More) -> QueueView:
     number = queue.id or 0
+    storage, known = more.storage.get(number, []), more.statistics.get(number)
 
     def total(statuses: Iterable[str]) -> int:
-        return sum(counts[number, status] for status in statuses)
+        return sum(more.counts[number, status] for status in statuses)
 
     return QueueView(
         name=queue.name,
@@ -120,6 +158,11 @@ def _queue(queue: Queue, site: str, counts: _Counts) -> QueueView:
         n_activated=total([JobStatus.ACTIVATED]),
         n_running=total(_RUNNING),
         n_pilots=total(["pilots"]),
+        reads=tuple(name for name, reads, _ in storage if reads),
+        writes=tuple(name for name, _, writes in storage if writes),
+        mean_run_seconds=known.mean_run_seconds if known else None,
+        last_start_at=moment_or_none(known.last_start_at) if known else None,
+        last_pilot_at=moment_or_none(known.last_pilot_at) if known else None,
     )
 
 

@@ -30,6 +30,14 @@ from culm.wire.task_spec import TaskSpec
 from culm.wire.views import CommandAnswer, FileView, History, HistoryEntry, TaskView
 
 NOW = "2026-01-02T03:04:05Z"
+A_WHY = {
+    "noun": "task", "status": "pending", "verdict": "never", "summary": "no queue \x1b[31mtakes it",
+    "details": ["it is looked at again"], "changes": ["ask for less"], "cycle": 2,
+    "brokered_at": NOW,
+    "rules": [{"rule": "memory", "n_queues": 2, "passes": False, "queue": "A", "reason": "small"}],
+    "queues": [{"queue": "A", "verdict": "never", "rule": "memory", "reason": "small"},
+               {"queue": "B", "verdict": "taken", "weight": 0.5}],
+}  # fmt: skip
 
 
 def token_of(user: str, *roles: str) -> str:
@@ -183,21 +191,15 @@ class Handler(BaseHTTPRequestHandler):
             entry = HistoryEntry(at=NOW, event="X", from_status="a", to_status="b", actor="alice",
                                  reason="because \x1b[31mred")  # fmt: skip
             self.value(History(entries=(entry,)))
-        elif what == "why":
-            self.value({
-                "task_id": int(task_id), "status": "pending", "summary": "no queue takes it",
-                "verdict": "never", "brokerage": "none of the 2 queues can ever take it",
-                "changes": ["ask for at most 4000 MB: then queue A would take it"],
-                "rules": [{"rule": "memory", "n_queues": 2, "passes": False,
-                           "example": "A: it offers 4000 MB"}],
-                "jobs": [{"queue": "A", "status": "running", "n_jobs": 2}],
-            })  # fmt: skip
         elif what == "decision":
             ranking = [{"queue": "A", "weight": 2}]
             rejections = [{"queue": "B", "rule": "memory"}]
             self.value({"task_id": int(task_id), "at": NOW} | {
                 "ranking": ranking, "rejections": rejections,
             })  # fmt: skip
+        elif what == "why":
+            self.value(A_WHY | {"id": int(task_id), "task_id": int(task_id)} | (
+                {} if self.query.get("queues") == "true" else {"queues": []}))  # fmt: skip
         elif what == "resources":
             self.value({"task_id": int(task_id), "scouting": "scouted", "n_jobs": 5, "resources": [
                 {"name": "memory", "unit": "MB", "asked": 2000, "used": 301.25, "next": 500},
@@ -251,8 +253,7 @@ class Handler(BaseHTTPRequestHandler):
         elif what == "history":
             self.value({"entries": []})
         elif what == "why":
-            self.value({"job_id": int(job_id), "task_id": job["task_id"], "status": "activated",
-                        "queue": "A", "summary": "it waits for a pilot at A"})  # fmt: skip
+            self.value(A_WHY | {"noun": "job", "id": int(job_id), "task_id": job["task_id"]})
         else:
             self.value(job)
 
@@ -319,6 +320,17 @@ class Handler(BaseHTTPRequestHandler):
         elif name and name not in queues:
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
+
+    def on_grid(self) -> None:
+        upload = json.loads(self.body)
+        found = upload["document"]["queues"]
+        if not upload["dry_run"]:
+            self.world.queues |= {
+                name: {"name": name, "status": "online", "settings": {}} | queue
+                for name, queue in found.items()
+            }
+        self.value({"queues_added": list(found), "dry_run": upload["dry_run"],
+                    "warnings": ["x\x1b[31m"]})  # fmt: skip
 
     def on_shares(self, name: str = "") -> None:
         nodes = self.world.shares["shares"]

@@ -117,10 +117,14 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["dataset", "add", "user.alice.d", "nowhere.txt"], 2, "nowhere.txt"),
         (["dataset", "get", "empty"], 4, "has no file"),
         (["queue", "set", "Q", "cores"], 2, "core_count=8"),
+        (["queue", "add", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["task", "incexec", "10000001", "--set", "memory_mb"], 2, "core_count=8"),
         (["retry-rule", "add", "--source", "pilots", "--action", "no_retry"], 2, "pilot"),
         (["retry-rule", "remove", "7"], 4, "no retry rule 7"),
         (["job", "show", "5"], 4, "no such job"),
+        (["why", "17"], 4, "17 is neither a task nor a job of yours"),
+        (["why", "--job", "17"], 4, "no such job"),
+        (["why", "many"], 2, "ids look like"),
         (["set", "NQUEUE"], 4, "threshold NQUEUE"),
         (["share", "set", "nowhere"], 2, "a share's name wants a weight"),
         (["share", "set", "nowhere", "1"], 4, "share nowhere"),
@@ -196,7 +200,9 @@ READING: list[tuple[list[str], type]] = [
     (["task", "wait", "2", "--json"], list),
     (["task", "history", "1", "--json"], list),
     (["task", "why", "1", "--json"], dict),
+    (["why", "1", "--json"], dict),
     (["why", "5", "--json"], dict),
+    (["why", "last", "--all", "--json"], dict),
     (["task", "logs", "1", "--json"], list),
     (["task", "parameters", "1", "--json"], dict),
     (["job", "list", "1", "--json"], list),
@@ -289,6 +295,41 @@ def test_dataset_goes_round(culm: Run, world: World, tmp_path: Path) -> None:
     got = culm("dataset", "get", "user.alice.d", "--dir", "out", "--match", "f[0-3]*")
     assert got.stdout.splitlines() == [f"out/f{number}.txt" for number in range(4)]
     assert (tmp_path / "work" / "out" / "f3.txt").read_text() == "number 3"
+
+
+def test_why_says_what_hinders_and_what_would_help(culm: Run, world: World) -> None:
+    a_full_world(world)
+    done = culm("why", "1")
+    assert done.stdout.splitlines() == [
+        "task 1 is pending [never]: no queue \\x1b[31mtakes it",
+        "  it is looked at again",
+        "  2 queues refuse it for good by memory, such as A: small",
+        "  would help: ask for less",
+    ]
+    assert "--all" in done.stderr
+    assert "brokered 2 times" in done.stderr
+    every = culm("task", "why", "1", "--all").stdout.splitlines()
+    assert every[-2:] == ["A\tnever\tmemory\tsmall", "B\ttaken\t\tweight 0.5"]
+    assert culm("why", "5").stdout.startswith("job 5 is ")
+    assert culm("why", "--job", "5").stdout.startswith("job 5 is ")
+
+
+def test_grid_is_added_from_a_file_and_queues_are_steered(
+    culm: Run, world: World, tmp_path: Path
+) -> None:
+    grid = tmp_path / "work" / "grid.yaml"
+    grid.write_text("sites: {S: {}}\nqueues:\n  BIG: {site: S, settings: {core_count: 8}}\n")
+    tried = culm("queue", "add", "grid.yaml", "--dry-run")
+    assert (tried.stdout.splitlines()[-1], world.queues) == ("queues added\tBIG", {})
+    assert "nothing was changed" in tried.stderr
+    assert "\x1b" not in tried.stderr
+    made = culm("queue", "add", "grid.yaml", "--json")
+    assert json.loads(made.stdout)["queues_added"] == ["BIG"]
+    assert world.queues["BIG"]["settings"] == {"core_count": 8}
+    for command, status in (("drain", "brokeroff"), ("test", "test"), ("online", "online")):
+        assert f"queue BIG is {status}" in culm("queue", command, "BIG").stderr
+    grid.write_text("- a\n")
+    assert "sites, endpoints, queues, links" in culm("queue", "add", "grid.yaml").stderr
 
 
 def test_one_file_that_cannot_be_sent_is_partly_done(
@@ -472,13 +513,3 @@ def test_retry_rules_are_added_changed_listed_and_removed(culm: Run, world: Worl
     assert "limit_retry(2)" in culm("retry-rule", "list").stdout
     assert "retry rule 1 is gone" in culm("retry-rule", "remove", "1").stderr
     assert world.rules == {}
-
-
-def test_why_tells_what_would_help_and_all_queues(culm: Run, world: World) -> None:
-    world.a_task(10_000_001)
-    done = culm("why", "10000001", "--all")
-    assert done.returncode == 0, done.stderr
-    for words in ("no queue takes it", "never:", "ask for at most 4000 MB", "memory", "2 running"):
-        assert words in done.stdout
-    missing = culm("why", "10000002")
-    assert (missing.returncode, "10000002" in missing.stderr) == (4, True)

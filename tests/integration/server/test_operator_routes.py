@@ -185,3 +185,23 @@ def test_timer_that_breaks_does_not_end_the_server(
             assert time.monotonic() < end
             time.sleep(0.01)
         assert scene.person("alice").get("/v1/tasks").status_code == 200
+
+
+def test_grid_is_written_by_administrators_all_or_nothing(scene: Scene) -> None:
+    root, alice = scene.person("root", "admin"), scene.person("alice")
+    document = {"sites": {"CERN": {}}, "queues": {"BIG": {"site": "CERN",
+                "settings": {"core_count": 8}, "writes": ["LOCAL"]}}}  # fmt: skip
+    assert alice.post("/v1/grid", json={"document": document}).status_code == 403
+    tried = root.post("/v1/grid", json={"document": document, "dry_run": True})
+    assert (tried.json()["queues_added"], tried.json()["dry_run"]) == (["BIG"], True)
+    assert root.get("/v1/queues/BIG").status_code == 404
+    assert root.post("/v1/grid", json={"document": document}).status_code == 200
+    shown = alice.get("/v1/queues/BIG").json()
+    assert (shown["site"], shown["settings"]) == ("CERN", {"core_count": 8})
+    assert (shown["reads"], shown["writes"]) == (["LOCAL"], ["LOCAL"])
+    document["queues"] |= {"ODD": {"site": "CERN", "settings": {"core_cont": 1}}}
+    refused = root.post("/v1/grid", json={"document": document})
+    assert refused.status_code == 422
+    [fault] = refused.json()["errors"]
+    assert fault["field"] == "queues.ODD.settings.core_cont"
+    assert "core_count" in fault["needed"]

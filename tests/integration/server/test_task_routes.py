@@ -7,7 +7,8 @@ import time
 
 from culm.wire.codec import decode
 from culm.wire.views import TaskView
-from tests.builders import a_dataset, run_stages
+from culm.wire.why import Why
+from tests.builders import a_dataset, a_task, run_stages
 from tests.server_scene import Scene, told
 
 HELLO = {"name": "user.alice.hello", "command": "true", "n_jobs": 3}
@@ -140,3 +141,20 @@ def test_one_job_is_killed(scene: Scene) -> None:
     assert alice.get(f"/v1/jobs/{job_id}").json()["status"] == "cancelled"
     again = alice.post(f"/v1/jobs/{job_id}/commands", json={"command": "kill"})
     assert again.status_code == 409
+
+
+def test_why_is_told_to_the_owner(scene: Scene) -> None:
+    root, alice = scene.person("root", "admin"), scene.person("alice")
+    root.put("/v1/queues/LOCAL", json={"site": "LOCAL", "settings": {"max_memory_mb": 1000}})
+    task_id = a_task(scene.books, memory_mb=8000)
+    run_stages(scene.books)
+    why = decode(Why, alice.get(f"/v1/tasks/{task_id}/why?queues=true").json())
+    assert (why.verdict, why.rules[0].rule, why.queues[0].queue) == ("never", "memory", "LOCAL")
+    assert alice.get(f"/v1/tasks/{task_id}/why").json()["queues"] == []
+    root.put("/v1/queues/LOCAL", json={"site": "LOCAL", "settings": {}})
+    run_stages(scene.books)
+    [job] = alice.get(f"/v1/tasks/{task_id}/jobs").json()["jobs"]
+    found = decode(Why, alice.get(f"/v1/jobs/{job['job_id']}/why").json())
+    assert (found.noun, found.task_id, found.verdict) == ("job", task_id, "not yet")
+    bob = scene.person("bob")
+    assert bob.get(f"/v1/jobs/{job['job_id']}/why").status_code == 404

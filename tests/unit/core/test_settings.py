@@ -127,3 +127,9 @@ def test_xdg_directories_are_honoured(home: Path) -> None:
     write(home / "xdg" / "culm" / "config.toml", "server_port = 7")
     found = load(home, XDG_CONFIG_HOME=str(home / "xdg"), XDG_DATA_HOME=str(home / "share"))
     assert (found.server_port, found.data_dir) == (7, home / "share" / "culm")
+
+
+def test_source_of_the_grid_may_be_none(home: Path) -> None:
+    assert load(home, CULM_GRID_SOURCE="").grid_source == ""
+    with pytest.raises(Misconfigured):
+        load(home, CULM_GRID_SOURCE="", CULM_SERVER_URL="")

@@ -1,0 +1,1 @@
+"""Why a task or job stands where it stands. Reads only."""

@@ -1,0 +1,168 @@
+"""A grid's document in the books: all of it, or nothing; and statistics of queues."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from culm.core.documents import read_document
+from culm.core.errors import InvalidRequest
+from culm.wire.grid import GridChange
+from flows.configuring import configurator
+from tasks.grid_changes import write_grid
+from tasks.queue_changes import set_queue_status
+from tasks.stages.queue_statistics import queue_statistics
+from tasks.statuses import QueueStatus
+from tasks.store.books import Books
+from tests.builders import a_pilot, a_report, a_task, get_work, report, run_stages, task_row
+from tests.integration.tasks.scene import rows, sql, value
+
+TABLES = ("site", "queue", "storage_endpoint", "queue_storage", "link")
+EXAMPLE = Path(__file__).parents[3] / "examples" / "grid" / "grid.yaml"
+
+
+def written(books: Books, document: Any, **options: bool) -> GridChange:
+    with books.write() as session:
+        return write_grid(session, document, **options)
+
+
+def everything(books: Books) -> list[Any]:
+    return [rows(books, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES]
+
+
+def statuses(books: Books) -> dict[str, str]:
+    return dict(rows(books, "SELECT name, status FROM queue"))  # type: ignore[arg-type]
+
+
+def test_example_is_loaded_and_takes_work(books: Books) -> None:
+    change = written(books, read_document(str(EXAMPLE)))
+    assert (change.n_sites, len(change.queues_added), change.n_links) == (12, 30, 77)
+    assert value(books, "SELECT count(*) FROM queue_storage WHERE NOT writes") == 7  # tape
+    again = written(books, read_document(str(EXAMPLE)))
+    assert (again.queues_added, again.queues_changed) == ((), ())
+    a_pilot(books, queue="CERN_HIMEM")
+    task_id = a_task(books, core_count=16, memory_mb=100_000, n_jobs=3)
+    run_stages(books)
+    where = "SELECT DISTINCT q.name FROM job j JOIN queue q ON q.id = j.queue_id WHERE task_id = :t"
+    assert rows(books, where, t=task_id) == [("CERN_HIMEM",)]
+
+
+def test_document_with_a_fault_changes_nothing(books: Books) -> None:
+    written(books, read_document(str(EXAMPLE)))
+    before = everything(books)
+    bad = {"sites": {"NEW": {}}, "queues": {
+        "CERN": {"site": "CERN", "settings": {"core_count": 4}},
+        "BNL": {"site": "BNL", "settings": {"cores": 4}},
+    }}  # fmt: skip
+    with pytest.raises(InvalidRequest, match="nothing was changed") as refused:
+        written(books, bad)
+    assert [f.field for f in refused.value.faults] == ["queues.BNL.settings.cores"]
+    assert everything(books) == before
+
+
+def test_dry_run_tells_and_changes_nothing(books: Books) -> None:
+    before = everything(books)
+    change = written(books, {"sites": {"S": {}}, "queues": {"Q": {"site": "S"}}}, dry_run=True)
+    assert (change.queues_added, change.dry_run) == (("Q",), True)
+    assert everything(books) == before
+
+
+def test_what_is_not_named_stays(books: Books) -> None:
+    written(books, {"queues": {"LOCAL": {"site": "LOCAL", "settings": {"core_count": 4}}}})
+    assert rows(books, "SELECT status FROM queue WHERE name = 'LOCAL'") == [("online",)]
+    assert value(books, "SELECT count(*) FROM queue_storage") == 1
+    change = written(books, {"queues": {"LOCAL": {"site": "LOCAL", "status": "offline"}}})
+    assert change.queues_changed == ("LOCAL",)
+    assert statuses(books) == {"LOCAL": "offline"}
+
+
+def test_grid_that_opens_takes_the_tasks_that_wait(books: Books) -> None:
+    written(books, {"queues": {"LOCAL": {"site": "LOCAL", "settings": {"max_memory_mb": 1000}}}})
+    task_id = a_task(books, memory_mb=5000)
+    run_stages(books)
+    assert task_row(books, task_id).status == "pending"
+    written(books, {"queues": {"LOCAL": {"site": "LOCAL", "settings": {"max_memory_mb": 9000}}}})
+    run_stages(books)
+    assert task_row(books, task_id).status == "running"
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "cric.json"
+    monkeypatch.setenv("CULM_GRID_SOURCE", str(path))
+    return path
+
+
+def cric(**statuses_: str) -> str:
+    return json.dumps({n: {"atlas_site": "X", "status": s} for n, s in statuses_.items()})
+
+
+def test_configurator_follows_its_document_and_leaves_operators_alone(
+    books: Books, source: Path
+) -> None:
+    source.write_text(cric(A="online", B="online"))
+    assert configurator(books) == "2 queues added"
+    assert configurator(books) == ""
+    with books.write() as session:
+        set_queue_status(session, "A", QueueStatus.BROKEROFF)
+    configurator(books)
+    assert statuses(books)["A"] == "brokeroff"
+    source.write_text(cric(A="test"))
+    assert configurator(books) == "1 queues changed, 1 queues gone offline"
+    assert statuses(books) == {"LOCAL": "online", "A": "test", "B": "offline"}
+
+
+def test_configurator_names_what_is_wrong_and_changes_nothing(books: Books, source: Path) -> None:
+    assert "not taken" in configurator(books)  # the file is not there
+    before = everything(books)
+    source.write_text(json.dumps({"A": {"atlas_site": "X", "status": "online", "maxrss": []}}))
+    assert "A.maxrss: [] - a number is needed" in configurator(books)
+    source.write_text(cric(A="onlin"))
+    assert "did you mean online?" in configurator(books)
+    assert everything(books) == before
+
+
+def test_configurator_without_a_source_does_nothing(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CULM_GRID_SOURCE", raising=False)
+    assert configurator(books) == ""
+
+
+def statistics(books: Books) -> dict[str, Any]:
+    queue_statistics(books)
+    names = ("n_activated", "n_starting", "n_running", "n_slots", "n_nodes_asking",
+             "n_nodes_updating", "most_running", "n_runs")  # fmt: skip
+    found = rows(books, f"SELECT {', '.join(names)} FROM queue_statistics")
+    return dict(zip(names, found[0], strict=True))
+
+
+def test_statistics_count_what_is_at_a_queue(books: Books) -> None:
+    a_task(books, n_jobs=10)
+    run_stages(books)
+    pilot = a_pilot(books, slots=5)
+    jobs = get_work(books, pilot, n_jobs=4).jobs
+    report(books, pilot, *(a_report(job, "running") for job in jobs[:3]))
+    found = statistics(books)
+    assert found == {"n_activated": 6, "n_starting": 1, "n_running": 3, "n_slots": 5,
+                     "n_nodes_asking": 1, "n_nodes_updating": 4, "most_running": 3,
+                     "n_runs": 0}  # fmt: skip
+    assert value(books, "SELECT last_start_at FROM queue_statistics") is not None
+    report(books, pilot, *(a_report(job, nr=2) for job in jobs[:3]))
+    run_stages(books)
+    found = statistics(books)
+    assert (found["n_running"], found["most_running"], found["n_runs"]) == (0, 3, 3)
+    assert value(books, "SELECT mean_run_seconds FROM queue_statistics") >= 0
+    assert statistics(books)["n_runs"] == 3  # no move is counted twice
+
+
+def test_statistics_from_the_future_do_no_harm(books: Books) -> None:
+    statistics(books)
+    sql(books, "UPDATE queue_statistics SET last_pilot_at = '2100-01-01 00:00:00.000000', "
+               "last_start_at = '2100-01-01 00:00:00.000000'")  # fmt: skip
+    task_id = a_task(books)
+    run_stages(books)
+    assert task_row(books, task_id).status == "running"
