@@ -22,6 +22,7 @@ from pilot.errors import Stop
 from pilot.fetch import Fetcher, Why
 from pilot.job import Kit
 from pilot.lease import elapsed
+from pilot.monitor import Rhythm
 from pilot.processes import Family, become_subreaper
 from pilot.recovery import clean_up
 from pilot.report import Reporter
@@ -178,5 +179,6 @@ class Agent:
             node=self.node[:255],
             max_stdout_mb=self.settings.max_stdout_mb,
             grace_seconds=self.settings.kill_grace_seconds,
+            rhythm=Rhythm(self.settings.sample_seconds),
             announce=reporter.announce,
         )

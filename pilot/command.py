@@ -28,6 +28,12 @@ _Idle = Annotated[float | None, typer.Option(min=0, help="End after so many idle
 _Once = Annotated[bool, typer.Option("--once", help="End after the first answer with work.")]
 _Stdout = Annotated[float, typer.Option(min=0, help="Most output of a payload, MB.")]
 _Grace = Annotated[float, typer.Option(min=0, help="Seconds from SIGTERM to SIGKILL.")]
+_Sample = Annotated[
+    float,
+    typer.Option(
+        min=0.01, help="Longest time between looks at a payload, s; 30 of them tell a memory leak."
+    ),
+]
 _Level = Annotated[str, typer.Option(help="Least level that is logged.")]
 
 
@@ -48,6 +54,7 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
     once: _Once = False,
     max_stdout: _Stdout = 2000.0,
     kill_grace: _Grace = 5.0,
+    sample_period: _Sample = 10.0,
     log_level: _Level = "INFO",
 ) -> None:
     """Take jobs from a queue and run them on this node.
@@ -84,6 +91,7 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
             once=once,
             max_stdout_mb=max_stdout,
             kill_grace_seconds=kill_grace,
+            sample_seconds=sample_period,
         )
         forget_environment()
         hide_process()

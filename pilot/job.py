@@ -15,7 +15,7 @@ from pilot.copy_tools import CopyTools
 from pilot.errors import JobFailed, Stopped
 from pilot.lease import elapsed
 from pilot.limits import Limits
-from pilot.monitor import Monitor
+from pilot.monitor import Monitor, Rhythm
 from pilot.outcome import tail, verdict
 from pilot.payload import Launch, Payload, clean_environment
 from pilot.processes import Family
@@ -42,6 +42,7 @@ class Kit:
     node: str
     max_stdout_mb: float
     grace_seconds: float
+    rhythm: Rhythm
     announce: Callable[[Attempt], None]
 
 
@@ -127,6 +128,7 @@ def _payload_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course:
         Limits.of(spec, kit.max_stdout_mb),
         kit.grace_seconds,
         lambda monitor, wall: _sampled(attempt, kit, course, monitor, wall),
+        kit.rhythm,
     )
     started = elapsed()
     with Payload(Launch(spec.command, work, environment, attempt.mark), kit.family) as payload:
@@ -158,6 +160,7 @@ def _sampled(
         read_mb=monitor.read_mb,
         write_mb=monitor.write_mb,
         work_dir_mb=monitor.work_dir_mb,
+        leak_kb_per_second=monitor.trend.leak_kb_per_second,
     )
     attempt.metrics = course.metrics
     if first:

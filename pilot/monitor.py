@@ -5,29 +5,51 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pilot.limits import Usage
+from pilot.memory_trend import MemoryTrend
 
-FIRST_SAMPLE_SECONDS = 1.0
-_LONGEST_PERIOD = 10.0
+LONGEST_PERIOD_SECONDS = 10.0
+_FIRST_SAMPLE_SECONDS = 1.0
+_LEAK_PERIODS = 30
+"""Memory is looked at for so many of the longest periods before its slope is told."""
 _DISK_SHARE = 100.0
 """A look at the directory may take a hundredth of the time."""
 
 
-def next_sample(wall_seconds: float) -> float:
-    """Seconds until the next look: each second at first, every ten for a payload of hours.
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a payload is looked at: each second at first, then ever less often.
 
     Most payloads that eat memory do it early, and a look costs milliseconds.
     """
-    return min(max(FIRST_SAMPLE_SECONDS, wall_seconds / 20), _LONGEST_PERIOD)
+
+    longest_period_seconds: float = LONGEST_PERIOD_SECONDS
+
+    @property
+    def first_sample_seconds(self) -> float:
+        """The seconds that a payload runs before the first look."""
+        return min(_FIRST_SAMPLE_SECONDS, self.longest_period_seconds)
+
+    def next_sample(self, wall_seconds: float) -> float:
+        """Seconds until the next look at a payload that has run for so many."""
+        wanted = max(self.first_sample_seconds, wall_seconds / 20)
+        return min(wanted, self.longest_period_seconds)
+
+    @property
+    def leak_seconds(self) -> float:
+        """A payload that runs for less is not asked whether its memory grows."""
+        return _LEAK_PERIODS * self.longest_period_seconds
 
 
 class Monitor:
-    """Looks at one payload; remembers its peaks. Not before it has run for a second."""
+    """Looks at one payload; remembers its peaks, and how its memory went."""
 
-    def __init__(self, leader: int, work: Path, stdout: Callable[[], int]) -> None:
+    def __init__(self, leader: int, work: Path, stdout: Callable[[], int], rhythm: Rhythm) -> None:
         self._leader, self._work, self._stdout = leader, work, stdout
+        self.trend = MemoryTrend(rhythm.leak_seconds)
         self._disk_at = 0.0
         self.work_dir_mb = 0.0
         self.max_memory_mb = 0.0
@@ -38,6 +60,7 @@ class Monitor:
         """What is used now."""
         memory_mb = self._memory_mb()
         self.max_memory_mb = max(self.max_memory_mb, memory_mb)
+        self.trend.add(wall_seconds, memory_mb)
         return Usage(
             memory_mb=memory_mb,
             wall_seconds=wall_seconds,

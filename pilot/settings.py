@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pilot.monitor import LONGEST_PERIOD_SECONDS
+
 DEFAULT_SERVER = "http://127.0.0.1:8810"
 
 
@@ -16,7 +18,8 @@ class PilotSettings:
 
     `batch` is how many jobs are asked for in a call (at least one a free slot); `once` ends the
     pilot after the first call that gave work. `lifetime_seconds` and `idle_exit_seconds` None:
-    no limit. Paths are absolute.
+    no limit. `sample_seconds` is the longest time between two looks at a payload. Paths are
+    absolute.
     """
 
     server: str
@@ -33,6 +36,7 @@ class PilotSettings:
     once: bool = False
     poll_seconds: float = 30.0
     kill_grace_seconds: float = 5.0
+    sample_seconds: float = LONGEST_PERIOD_SECONDS
     max_stdout_mb: float = 2000.0
     drain_seconds: float = 25.0
 

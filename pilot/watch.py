@@ -13,7 +13,7 @@ from pilot.attempt import Attempt
 from pilot.errors import Stop
 from pilot.lease import elapsed
 from pilot.limits import Limits, over_limit
-from pilot.monitor import FIRST_SAMPLE_SECONDS, Monitor, next_sample
+from pilot.monitor import Monitor, Rhythm
 from pilot.payload import Payload
 
 _FOREVER_SECONDS = 60.0
@@ -27,6 +27,7 @@ class Terms:
     limits: Limits
     grace_seconds: float
     sampled: Callable[[Monitor, float], None]
+    rhythm: Rhythm
 
 
 def watch(payload: Payload, attempt: Attempt, terms: Terms, work: Path) -> Stop | None:
@@ -34,9 +35,9 @@ def watch(payload: Payload, attempt: Attempt, terms: Terms, work: Path) -> Stop 
 
     It still has to be finished.
     """
-    monitor = Monitor(payload.owner.leader, work, payload.output_bytes)
+    monitor = Monitor(payload.owner.leader, work, payload.output_bytes, terms.rhythm)
     started = elapsed()
-    sample_at = started + FIRST_SAMPLE_SECONDS
+    sample_at = started + terms.rhythm.first_sample_seconds
     with _ears(attempt) as bell:
         while True:
             now = elapsed()
@@ -49,7 +50,7 @@ def watch(payload: Payload, attempt: Attempt, terms: Terms, work: Path) -> Stop 
             now = elapsed()
             if stop is None and (now >= sample_at or now - started >= terms.limits.wall_seconds):
                 stop = over_limit(monitor.sample(now - started), terms.limits)
-                sample_at = elapsed() + next_sample(now - started)
+                sample_at = elapsed() + terms.rhythm.next_sample(now - started)
                 terms.sampled(monitor, now - started)
             if stop is not None:
                 _end(payload, attempt, stop, terms.grace_seconds)

@@ -101,6 +101,10 @@ def _fields(job: JobView) -> list[tuple[str, object]]:
             "memory",
             f"{used['max_pss_mb']:.0f} MB of {job.memory_mb}" if "max_pss_mb" in used else "",
         ),
+        (
+            "memory growth",
+            f"{used['leak_kb_per_second']:.1f} kB/s" if "leak_kb_per_second" in used else "",
+        ),
         ("created", when(job.created_at)),
         ("started", when(job.started_at)),
         ("ended", when(job.ended_at)),

@@ -46,7 +46,11 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobMetrics:
-    """What the pilot measured so far. Memory of the whole process tree, PSS where known."""
+    """What the pilot measured so far. Memory of the whole process tree, PSS where known.
+
+    `leak_kb_per_second` is the slope of the memory over time; None where the job was too short.
+    `read_mb` and `write_mb` crossed the node's disks, `input_mb` and `output_mb` its network.
+    """
 
     max_pss_mb: float = 0.0
     cpu_seconds: float = 0.0
@@ -59,6 +63,7 @@ class JobMetrics:
     read_mb: float = 0.0
     write_mb: float = 0.0
     n_events: int = 0
+    leak_kb_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

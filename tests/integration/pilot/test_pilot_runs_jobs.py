@@ -263,3 +263,29 @@ def test_payload_has_its_own_home_session_and_default_signals(server, start, a_j
     assert session.strip() == own
     assert yes == "y"
     assert int(ignored.split()[1], 16) & (1 << (signal.SIGPIPE - 1)) == 0
+
+
+GROWS = """python3 -c '
+import time
+kept = []
+until = time.monotonic() + 1.5
+while time.monotonic() < until:
+    {act}
+    time.sleep(0.01)
+'"""
+
+
+@pytest.mark.parametrize(("act", "least", "most"), [
+    pytest.param("kept.append(bytearray(200_000))", 3_000, 40_000, id="grows"),
+    pytest.param("kept = bytearray(200_000)", -2_000, 2_000, id="does not"),
+])  # fmt: skip
+def test_growth_of_a_payloads_memory_is_reported(server, start, a_job, act, least, most):
+    server.add(a_job(GROWS.format(act=act)))
+    start(once=True, sample_period=0.03).ended()
+    assert least < server.final(1).metrics.leak_kb_per_second < most
+
+
+def test_payload_that_ends_soon_tells_nothing_of_its_growth(server, start, a_job):
+    server.add(a_job("true"))
+    start(once=True).ended()
+    assert server.final(1).metrics.leak_kb_per_second is None

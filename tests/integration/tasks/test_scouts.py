@@ -11,6 +11,7 @@ from culm.wire.reports import JobMetrics
 from culm.wire.views import CommandRequest
 from tasks.stages.command import command
 from tasks.store.books import Books
+from tasks.store.configuration import set_value
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.scene import rows, run_jobs, run_to_the_end, status, tell, value
 
@@ -142,6 +143,16 @@ def test_wrongly_configured_task_is_exhausted_with_reason_and_advice(books: Book
     tell(books, task_id, "avalanche")
     run_to_the_end(books, pilot)
     assert status(books, task_id) == "done"
+
+
+def test_memory_that_grows_exhausts_a_task(books: Books) -> None:
+    with books.write() as session:
+        set_value(session, "SCOUT_MEM_LEAK_PER_CORE_user", "10", "root")
+    task_id = a_big_task(books)
+    run_jobs(books, a_pilot(books), metrics=measured(leak_kb_per_second=25.0))
+    assert status(books, task_id) == "exhausted"
+    reason = value(books, "SELECT reason FROM task")
+    assert reason.startswith("memory leak: memory grew by 25 kB/s a core, 10 are allowed")
 
 
 def test_avalanche_skips_what_scouts_are_left(books: Books) -> None:

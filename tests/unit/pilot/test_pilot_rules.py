@@ -19,7 +19,7 @@ from pilot.backoff import Backoff
 from pilot.errors import JobFailed, Stop, Stopped
 from pilot.lease import Lease
 from pilot.limits import Limits, Usage, over_limit
-from pilot.monitor import next_sample
+from pilot.monitor import Rhythm
 from pilot.outcome import tail, verdict
 from pilot.payload import clean_environment
 from pilot.stagein import verify
@@ -126,7 +126,7 @@ def test_back_off_doubles_to_its_most_and_starts_again():
 
 
 def test_samples_grow_rarer_with_a_payloads_age():
-    assert [next_sample(t) for t in (1, 10, 100, 10_000)] == [1, 1, 5, 10]
+    assert [Rhythm().next_sample(t) for t in (1, 10, 100, 10_000)] == [1, 1, 5, 10]
 
 
 @pytest.mark.parametrize("spec", [
