@@ -140,6 +140,8 @@ def _payload_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course:
         wall_seconds=elapsed() - started,
         cpu_seconds=ending.cpu_seconds,
         max_pss_mb=course.metrics.max_pss_mb or ending.max_rss_mb,
+        read_mb=max(course.metrics.read_mb, ending.read_mb),
+        write_mb=max(course.metrics.write_mb, ending.write_mb),
     )
     if ending.n_strays:
         log.warning("job %s attempt %s: %d stray processes killed", *attempt.key, ending.n_strays)

@@ -20,6 +20,7 @@ from pilot.processes import MARK, Family, Owner, signal_group
 STDOUT, STDERR = "payload.stdout", "payload.stderr"
 _PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "SHELL")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BLOCK_BYTES = 512
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -54,11 +55,16 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a payload ended. `max_rss_mb` is of its largest process, 0 if that is not known."""
+    """How a payload ended. `max_rss_mb` is of its largest process, 0 if that is not known.
+
+    What it read from and wrote to disk counts all of its processes that were waited for.
+    """
 
     exit_code: int
     cpu_seconds: float
     max_rss_mb: float
+    read_mb: float
+    write_mb: float
     n_strays: int
 
 
@@ -122,6 +128,8 @@ class Payload:
             exit_code=status,
             cpu_seconds=usage.ru_utime + usage.ru_stime,
             max_rss_mb=_own_rss_mb(usage.ru_maxrss),
+            read_mb=usage.ru_inblock * _BLOCK_BYTES / 1e6,
+            write_mb=usage.ru_oublock * _BLOCK_BYTES / 1e6,
             n_strays=self._family.end(self.owner),
         )
 

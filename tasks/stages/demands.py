@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from broker.values import Demand, InputAt
 from culm.wire.task_spec import TaskSpec
+from tasks.stages.measured_io import MeasuredIo, measured_io
 from tasks.statuses import DatasetKind, QueueStatus
 from tasks.store.tables import (
     CATALOG_DATASET,
@@ -26,6 +27,9 @@ def demand_of(session: Session, task: Task, spec: TaskSpec) -> Demand:
     """What the task's jobs need, and where they are wanted."""
     n_files, size_mb = _input(session, task) if spec.inputs else (0, 0.0)
     per_job_mb = size_mb / n_files * _files_per_job(spec, n_files) if n_files else 0.0
+    io = measured_io(session, [task.id]).get(task.id, MeasuredIo())
+    expected = 1000 * per_job_mb / task.walltime_seconds
+    measured = io.io_intensity_kb_per_second
     return Demand(
         core_count=task.core_count, memory_mb=task.memory_mb, disk_mb=task.disk_mb,
         walltime_seconds=task.walltime_seconds, priority=task.priority, share=task.share_name,
@@ -35,7 +39,8 @@ def demand_of(session: Session, task: Task, spec: TaskSpec) -> Demand:
         preassigned_queues=frozenset() if spec.site else _preassigned(session, task),
         input_mb=per_job_mb, total_input_mb=size_mb, n_input_files=n_files,
         input_at=_input_at(session, task) if n_files else {},
-        io_intensity_kb_per_second=1000 * per_job_mb / task.walltime_seconds,
+        io_intensity_kb_per_second=expected if measured is None else measured,
+        disk_io_kb_per_second=(io.disk_io_kb_per_second or 0.0) / task.core_count,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from sqlmodel import Session
 from broker.withholding import Withholding, why_withheld
 from tasks.lifecycles import TaskEvent
 from tasks.stages.locality import queues_with_input
+from tasks.stages.measured_io import MeasuredIo, measured_io
 from tasks.stages.queue_load import queue_states
 from tasks.statuses import TaskStatus
 from tasks.store.books import Books
@@ -42,18 +43,23 @@ def task_withholder(books: Books) -> str:
 
 def _why(session: Session) -> dict[int, str]:
     states, near, now = queue_states(session), queues_with_input(session), values(session)
-    found = {}
-    for row in _tasks(session):
+    tasks, found = _tasks(session), {}
+    measured = measured_io(session, [row.id for row in tasks])
+    for row in tasks:
         queues = {name: states[name] for name in near.get(row.id, ())}
         limits = now.of(Withholding, activity=row.activity)
-        reason = why_withheld(row.priority, _io_intensity(row), queues, limits)
+        reason = why_withheld(
+            row.priority, _io_intensity(row, measured.get(row.id)), queues, limits
+        )
         if reason:
             found[row.id] = reason
     return found
 
 
-def _io_intensity(row: Any) -> float:
-    """The input of a job, by the second that it may take, in kB/s."""
+def _io_intensity(row: Any, measured: MeasuredIo | None) -> float:
+    """What scouts measured; before, the input of a job by the second that it may take. In kB/s."""
+    if measured is not None and measured.io_intensity_kb_per_second is not None:
+        return measured.io_intensity_kb_per_second
     per_job = (row.n_files_per_job or 1) * float(row.size_bytes) / row.n_files
     return float(per_job / 1000 / row.walltime_seconds)
 
@@ -62,7 +68,7 @@ def _tasks(session: Session) -> Sequence[Any]:
     """Tasks that would be brokered next, with the size of their primary input."""
     size = func.max(DATASET_LOCALITY.c.size_bytes).label("size_bytes")
     n_files = func.max(DATASET_LOCALITY.c.n_files).label("n_files")
-    generating = [str(status) for status in (TaskStatus.READY, TaskStatus.RUNNING)]
+    generating = [str(s) for s in (TaskStatus.READY, TaskStatus.SCOUTED, TaskStatus.RUNNING)]
     return session.connection().execute(
         select(TASK.c.id, TASK.c.priority, TASK.c.activity, TASK.c.walltime_seconds,
                DATASET.c.n_files_per_job, size, n_files)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
+import subprocess
 import tarfile
 import zlib
 from pathlib import Path
@@ -289,3 +291,14 @@ def test_payload_that_ends_soon_tells_nothing_of_its_growth(server, start, a_job
     server.add(a_job("true"))
     start(once=True).ended()
     assert server.final(1).metrics.leak_kb_per_second is None
+
+
+def test_disk_use_of_a_payload_that_ends_at_once_is_reported(server, start, a_job, tmp_path):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock
+    write = "dd if=/dev/zero of=big bs=1000000 count=5 conv=fsync status=none"
+    subprocess.run(write.split(), cwd=tmp_path, check=True)
+    if resource.getrusage(resource.RUSAGE_CHILDREN).ru_oublock == before:
+        pytest.skip("the temporary directory is not on a disk that the kernel counts")
+    server.add(a_job(write))
+    start(once=True).ended()
+    assert 5 <= server.final(1).metrics.write_mb < 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from culm.wire.reports import JobMetrics
 from tasks.queue_changes import set_queue, set_queue_status
 from tasks.stages.locality import queues_with_input, update_locality
 from tasks.stages.queue_filler import queue_filler
@@ -12,7 +13,16 @@ from tasks.stages.task_withholder import task_withholder
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
 from tasks.store.configuration import set_value
-from tests.builders import a_dataset, a_pilot, a_task, get_work, run_stages, task_row
+from tests.builders import (
+    a_dataset,
+    a_pilot,
+    a_report,
+    a_task,
+    get_work,
+    report,
+    run_stages,
+    task_row,
+)
 from tests.integration.tasks.scene import PAST, rows, run_to_the_end, sql, status, value
 
 
@@ -182,3 +192,27 @@ def test_busy_queue_withholds_and_priority_spares(books: Books) -> None:
     assert task_withholder(books) == "1 tasks withheld"
     assert "CERN is busy (29 jobs queued, 1 running)" in task_row(books, low).reason
     assert status(books, high) == "ready"
+
+
+@pytest.mark.parametrize(("size_bytes", "measured_mb", "is_withheld"), [
+    pytest.param(10**9, 10.0, False, id="scouts moved little of a big input"),
+    pytest.param(10**6, 9000.0, True, id="scouts moved much for a small input"),
+])  # fmt: skip
+def test_what_scouts_moved_counts_more_than_the_size_of_the_input(
+    books: Books, size_bytes: int, measured_mb: float, is_withheld: bool
+) -> None:
+    a_queue_with_storage(books, "CERN")
+    pilot = a_pilot(books, queue="CERN")
+    task_id = a_task_on(
+        books, input_at(books, "CERN", n_files=60, size_bytes=size_bytes), walltime_seconds=1000,
+        site="CERN",
+    )  # fmt: skip
+    run_stages(books)
+    metrics = JobMetrics(wall_seconds=100.0, input_mb=measured_mb)
+    jobs = get_work(books, pilot).jobs
+    report(books, pilot, *(a_report(job, metrics=metrics) for job in jobs))
+    run_stages(books, "collect", "scout")
+    assert status(books, task_id) == "scouted"
+    with books.write() as session:
+        set_queue_status(session, "CERN", QueueStatus.OFFLINE)
+    assert task_withholder(books) == ("1 tasks withheld" if is_withheld else "")

@@ -9,9 +9,12 @@ import pytest
 from culm.core.errors import InvalidRequest, WrongStatus
 from culm.wire.reports import JobMetrics
 from culm.wire.views import CommandRequest
+from tasks.specs import spec_of
 from tasks.stages.command import command
+from tasks.stages.demands import demand_of
 from tasks.store.books import Books
 from tasks.store.configuration import set_value
+from tasks.tables import Task
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.scene import rows, run_jobs, run_to_the_end, status, tell, value
 
@@ -72,6 +75,21 @@ def test_scouts_set_memory_and_size_of_the_rest(books: Books) -> None:
     report(books, pilot, *(a_report(job, metrics=measured()) for job in scouts[5:]))
     run_to_the_end(books, pilot)
     assert status(books, task_id) == "done"
+
+
+def test_scouts_tell_the_broker_how_much_jobs_move(books: Books) -> None:
+    """15.4: 40 MB of input / 100 s; 15.5: (70 + 20 MB) / 100 s on two cores."""
+    task_id = a_big_task(books, walltime_seconds=1000, core_count=2)
+    assert _moved(books, task_id) == (pytest.approx(0.001), 0)  # 1000 bytes a job, in 1000 s
+    moved = {"input_mb": 40.0, "read_mb": 70.0, "write_mb": 20.0}
+    run_jobs(books, a_pilot(books), metrics=measured(**moved))
+    assert _moved(books, task_id) == (pytest.approx(400, rel=1e-3), 450)
+
+
+def _moved(books: Books, task_id: int) -> tuple[float, float]:
+    with books.read() as session:
+        demand = demand_of(session, session.get_one(Task, task_id), spec_of(session, task_id))
+    return demand.io_intensity_kb_per_second, demand.disk_io_kb_per_second
 
 
 def test_given_size_stays_and_only_memory_is_learnt(books: Books) -> None:
