@@ -7,7 +7,8 @@ from dataclasses import asdict, fields
 from sqlalchemy import delete, insert, select, update
 from sqlmodel import Session
 
-from culm.core.errors import NotFound
+from culm.core.errors import FieldFault, InvalidRequest, NotFound
+from culm.core.nearest import unknown_name
 from culm.wire.retry_rules import (
     ErrorSource,
     NewRetryRule,
@@ -16,6 +17,7 @@ from culm.wire.retry_rules import (
     RetryRuleView,
 )
 from tasks.retry_rules import checked_rule
+from tasks.store.shares import share_tree
 from tasks.store.tables import RETRY_RULE
 from tasks.tables.columns import db_now
 from tasks.views.shown import moment
@@ -29,7 +31,7 @@ def add_rule(session: Session, rule: NewRetryRule, user: str) -> RetryRuleView:
     Raises:
         InvalidRequest: it cannot be used; each field that is wrong is named.
     """
-    checked_rule(rule)
+    _check(session, rule)
     made = session.connection().execute(
         insert(RETRY_RULE).values(**asdict(rule), changed_by=user, changed_at=db_now())
     )
@@ -43,7 +45,7 @@ def set_rule(session: Session, rule_id: int, rule: NewRetryRule, user: str) -> R
         InvalidRequest: it cannot be used; each field that is wrong is named.
         NotFound: there is no such rule.
     """
-    checked_rule(rule)
+    _check(session, rule)
     show_rule(session, rule_id)
     session.connection().execute(
         update(RETRY_RULE).where(RETRY_RULE.c.id == rule_id)
@@ -81,6 +83,14 @@ def show_rule(session: Session, rule_id: int) -> RetryRuleView:
     if row is None:
         raise NotFound(f"no retry rule {rule_id}", hint="culm retry-rule list")
     return _view(dict(row))
+
+
+def _check(session: Session, rule: NewRetryRule) -> None:
+    checked_rule(rule)
+    names = share_tree(session).leaves
+    if rule.work_queue and rule.work_queue not in names:
+        fault = FieldFault("work_queue", rule.work_queue, unknown_name(rule.work_queue, names))
+        raise InvalidRequest("this retry rule cannot be used", faults=[fault])
 
 
 def _view(row: dict[str, object]) -> RetryRuleView:

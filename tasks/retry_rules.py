@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from broker.architecture import parse_architecture
+from culm.core import names
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.error_codes import KINDS, SERVER_KINDS, PilotError, ServerError
 from culm.wire.retry_rules import ErrorSource, NewRetryRule, RetryAction
@@ -79,6 +81,7 @@ class Failure:
     architecture: str = ""
     release: str = ""
     work_queue: str = ""
+    """What the job's task asked for, and the share that it counts for; empty: nothing."""
 
     def errors(self) -> Iterator[tuple[ErrorSource, int, str]]:
         """Each error of it: who booked it, the code, the message."""
@@ -109,19 +112,22 @@ class RetryRule:
 
     def matches(self, failure: Failure) -> bool:
         """Whether it speaks of this failure."""
-        scope = (
-            (self.rule.architecture, failure.architecture),
-            (self.rule.release, failure.release),
-            (self.rule.work_queue, failure.work_queue),
-        )
-        if any(wanted and wanted != found for wanted, found in scope):
-            return False
-        return any(
+        return self._is_for(failure) and any(
             source == self.rule.source
             and self.rule.code in (None, code)
             and self.pattern.search(message) is not None
             for source, code, message in failure.errors()
         )
+
+    def _is_for(self, failure: Failure) -> bool:
+        """Whether the failure is in its scope. A platform stands for all hardware under it."""
+        platform = re.split("[@#&]", failure.architecture, maxsplit=1)[0]
+        scope = (
+            (self.rule.architecture, {failure.architecture, platform}),
+            (self.rule.release, {failure.release}),
+            (self.rule.work_queue, {failure.work_queue}),
+        )
+        return all(not wanted or wanted in found for wanted, found in scope)
 
     def __str__(self) -> str:
         limit = "" if self.rule.max_retries is None else f"({self.rule.max_retries})"
@@ -149,9 +155,20 @@ def checked_rule(rule: NewRetryRule, rule_id: int = 0) -> RetryRule:
         faults.append(FieldFault("max_retries", "missing", "limit_retry needs a number"))
     if not limits and rule.max_retries is not None:
         faults.append(FieldFault("max_retries", str(rule.max_retries), "only for limit_retry"))
+    faults += _scope_faults(rule)
     if faults:
         raise InvalidRequest("this retry rule cannot be used", faults=faults)
     return RetryRule(rule_id, rule, pattern)
+
+
+def _scope_faults(rule: NewRetryRule) -> Iterator[FieldFault]:
+    """A scope that no task can be in would keep a rule silent for ever."""
+    try:
+        parse_architecture(rule.architecture)
+    except InvalidRequest as error:
+        yield from error.faults
+    if rule.release and not names.RELEASE.fullmatch(rule.release):
+        yield FieldFault("release", ascii(rule.release), names.RELEASE_RULE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

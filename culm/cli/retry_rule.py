@@ -73,9 +73,19 @@ class Options:
         metadata={"flag": "--passive", "help": "Only say in the log what it would do."},
     )
     architecture: str = field(
-        default="", metadata={"flag": "--architecture", "help": "For this one alone."}
+        default="",
+        metadata={
+            "flag": "--architecture",
+            "help": "For tasks alone that ask for this architecture, or for this platform.",
+        },
     )
-    release: str = field(default="", metadata={"flag": "--release", "help": "For this one alone."})
+    release: str = field(
+        default="",
+        metadata={
+            "flag": "--release",
+            "help": "For tasks alone that ask for this release: Athena-21.0.38.",
+        },
+    )
     work_queue: str = field(
         default="", metadata={"flag": "--workQueue", "help": "For this global share alone."}
     )

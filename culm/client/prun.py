@@ -156,6 +156,21 @@ class Prun:
         default="1d",
         metadata=option("place", "--walltime", "Time a job needs at most: 3600, 2h, 1d."),
     )
+    architecture: str | None = field(
+        default=None,
+        metadata=option(
+            "place",
+            "--architecture",
+            "Platform and hardware that jobs need: [PLATFORM][@BASE][#CPU][&GPU], like "
+            "x86_64-el9-gcc13-opt or #x86_64-intel&nvidia.",
+        ),
+    )
+    release: str | None = field(
+        default=None,
+        metadata=option(
+            "place", "--release", "Software that queues must have: PROJECT-VERSION, Athena-21.0.38."
+        ),
+    )
     vo: str | None = field(
         default=None, metadata=option("share", "--vo", "The organisation that the task is for.")
     )
@@ -263,6 +278,8 @@ def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskS
         max_attempts=options.max_attempt,
         priority=options.priority,
         parent_task_id=options.parent_task_id,
+        architecture=options.architecture,
+        release=options.release,
         force_staged=options.force_staged,
         vo=options.vo,
         working_group=options.working_group,

@@ -54,7 +54,8 @@ class TaskSpec:
     Sizes are megabytes, times seconds. `inputs[0]` is the primary stream: each of its files is
     processed exactly once; without inputs the task has `n_jobs` jobs (default 1). `vo`,
     `activity` (default: user), `working_group`, `processing_type` and `campaign` say which
-    global share it belongs to.
+    global share it belongs to. `architecture` is `sw_platform@base_platform#cpu&gpu`, each part
+    optional; `release` is the software that must be there, as PROJECT-VERSION.
 
     Names of PanDA's parameters (documentation, 13 and 15): `cpu_time` cpuTime in
     `cpu_time_unit`, `cpu_efficiency` cpuEfficiency as a fraction, `base_time_seconds` baseTime,
@@ -104,6 +105,8 @@ class TaskSpec:
     working_group: str | None = _rule(pattern=names.USER, rule="a working group's name")
     processing_type: str | None = _rule(pattern=names.USER, rule="a kind of processing")
     campaign: str | None = _rule(pattern=names.USER, rule="a campaign's name")
+    architecture: str | None = _rule(longest=255)
+    release: str | None = _rule(pattern=names.RELEASE, rule=names.RELEASE_RULE, longest=255)
     force_staged: bool = False
     max_files_per_job: int | None = _rule(1, MAX_FILES_PER_JOB)
     events_across_files: bool = False

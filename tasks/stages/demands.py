@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import func, select
 from sqlmodel import Session
 
+from broker.architecture import parse_architecture
+from broker.software import Release
 from broker.values import Demand, InputAt
 from culm.wire.task_spec import TaskSpec
 from tasks.stages.measured_io import MeasuredIo, measured_io
@@ -36,12 +38,21 @@ def demand_of(session: Session, task: Task, spec: TaskSpec) -> Demand:
         processing_type=spec.processing_type or "", working_group=task.working_group,
         site=spec.site, excluded_sites=frozenset(spec.excluded_sites),
         nucleus=_nucleus(session, task),
+        architecture=parse_architecture(spec.architecture or ""), release=_release(spec),
         preassigned_queues=frozenset() if spec.site else _preassigned(session, task),
         input_mb=per_job_mb, total_input_mb=size_mb, n_input_files=n_files,
         input_at=_input_at(session, task) if n_files else {},
         io_intensity_kb_per_second=expected if measured is None else measured,
         disk_io_kb_per_second=(io.disk_io_kb_per_second or 0.0) / task.core_count,
     )  # fmt: skip
+
+
+def _release(spec: TaskSpec) -> Release | None:
+    """The release that queues must have. An organisation's releases are in its own repository."""
+    if spec.release is None:
+        return None
+    project, version = spec.release.split("-", 1)
+    return Release(project, version, spec.vo or "")
 
 
 def _files_per_job(spec: TaskSpec, n_files: int) -> int:

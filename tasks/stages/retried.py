@@ -49,10 +49,14 @@ def try_again(act: Act, task: Task, spec: TaskSpec, chunks: Sequence[Chunk]) -> 
     jobs = _jobs(act.session, [chunk.retry_of for chunk in chunks if chunk.retry_of is not None])
     rules, most = retry_rules(act.session), _most_memory(act.session)
     hopeless: list[int] = []
+    any_of_task = Failure(
+        architecture=spec.architecture or "", release=spec.release or "", work_queue=task.share_name
+    )
     for chunk in chunks:
         job = jobs[chunk.retry_of]
         again.before[job.id] = Predecessor(job.attempt_nr, job.sequence_nr, job.first_event)
-        failure = _failure(job, max(file.n_tries for file in chunk.files), task)
+        n_tries = max(file.n_tries for file in chunk.files)
+        failure = _failure(any_of_task, job, n_tries)
         advice = advise(failure, rules)
         _tell(act, job.id, advice)
         if advice.hopeless:
@@ -100,14 +104,14 @@ def _jobs(session: Session, ids: Sequence[int]) -> dict[int | None, Any]:
     return {row.id: row for row in rows}
 
 
-def _failure(job: Any, n_tries: int, task: Task) -> Failure:
+def _failure(any_of_task: Failure, job: Any, n_tries: int) -> Failure:
     metrics = job.metrics or {}
-    return Failure(
-        n_tries=n_tries, core_count=job.core_count, memory_mb=job.memory_mb,
+    return replace(
+        any_of_task, n_tries=n_tries, core_count=job.core_count, memory_mb=job.memory_mb,
         walltime_seconds=job.walltime_seconds, max_pss_mb=float(metrics.get("max_pss_mb", 0.0)),
         exit_code=job.exit_code or 0, pilot_error_code=job.pilot_error_code,
         pilot_error_diag=job.pilot_error_diag, server_error_code=job.server_error_code,
-        server_error_diag=job.server_error_diag, work_queue=task.share_name,
+        server_error_diag=job.server_error_diag,
     )  # fmt: skip
 
 

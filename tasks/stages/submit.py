@@ -10,6 +10,7 @@ from dataclasses import asdict
 from sqlalchemy import select
 from sqlmodel import Session
 
+from broker.architecture import parse_architecture
 from culm.core.errors import Conflict, FieldFault, InvalidRequest
 from culm.core.names import MAX_NAME
 from culm.core.nearest import unknown_name
@@ -109,6 +110,7 @@ def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFaul
     """Everything that a task names and that is not there, or not this user's to use."""
     yield from _name_faults(spec, user)
     yield from _site_faults(session, spec)
+    yield from _architecture_faults(spec)
     if spec.sandbox is not None and session.get(SandboxRow, spec.sandbox) is None:
         yield FieldFault("sandbox", spec.sandbox, "no such sandbox here: upload it first")
     coming: set[str] = set()
@@ -131,6 +133,13 @@ def _name_faults(spec: TaskSpec, user: str) -> Iterator[FieldFault]:
                 "outputs" if not plan.is_log else "name", plan.local_name,
                 f"its catalogue name {longest[:40]}... would be over {MAX_NAME} characters long",
             )  # fmt: skip
+
+
+def _architecture_faults(spec: TaskSpec) -> Iterator[FieldFault]:
+    try:
+        parse_architecture(spec.architecture or "")
+    except InvalidRequest as error:
+        yield from error.faults
 
 
 def _site_faults(session: Session, spec: TaskSpec) -> Iterator[FieldFault]:

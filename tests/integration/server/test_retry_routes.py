@@ -37,6 +37,22 @@ def test_bad_regular_expression_is_refused_with_the_place_of_the_mistake(scene: 
     }])  # fmt: skip
 
 
+def test_scope_that_no_task_can_be_in_is_refused(scene: Scene) -> None:
+    root = scene.person("root", "admin")
+    rule = {"source": "pilot", "code": 1305, "action": "no_retry"}
+    good = rule | {"architecture": "el9-opt", "release": "Athena-21.0.38", "work_queue": "default"}
+    made = root.post("/v1/retry-rules", json=good)
+    assert (made.status_code, made.json()["release"]) == (201, "Athena-21.0.38")
+    for field, wrong, words in (
+        ("work_queue", "defalt", "did you mean default?"), ("architecture", "a b", "no spaces"),
+        ("release", "21", "PROJECT-VERSION"),
+    ):  # fmt: skip
+        refused = root.put(f"/v1/retry-rules/{made.json()['rule_id']}", json=rule | {field: wrong})
+        [error] = refused.json()["errors"]
+        assert (refused.status_code, error["field"]) == (422, field)
+        assert words in error["needed"]
+
+
 def test_owner_sees_asked_against_used(scene: Scene) -> None:
     with scene.books.write() as session:  # outputs are not looked for
         session.connection().exec_driver_sql("UPDATE storage_endpoint SET directory = NULL")

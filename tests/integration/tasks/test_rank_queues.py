@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from broker.architecture import parse_architecture
+from broker.software import Release
 from broker.values import Demand, InputAt
 from tasks.grid_changes import write_grid
 from tasks.specs import spec_of
@@ -84,6 +86,13 @@ def test_demand_says_where_the_input_is(grid: Books) -> None:
     assert (demand.working_group, demand.processing_type) == ("higgs", "evgen")
     assert demand.excluded_sites == {"BNL"}
     assert demand.nucleus in {"CERN", "LOCAL"}  # BNL's disk is blacklisted, tape gathers nothing
+
+
+def test_demand_names_the_software_and_hardware(grid: Books) -> None:
+    task_id = a_task(grid, architecture="el9-opt#x86_64", release="Athena-21.0.38", vo="atlas")
+    demand: Demand = scene(grid, task_id).demand
+    assert demand.architecture == parse_architecture("el9-opt#x86_64")
+    assert demand.release == Release("Athena", "21.0.38", "atlas")
 
 
 def test_thresholds_and_preset_come_from_the_configuration_table(grid: Books) -> None:

@@ -16,10 +16,12 @@ def a_rule(books: Books, source: str, action: str, **values: Any) -> None:
     sql(
         books, "INSERT INTO retry_rule (source, action, code, pattern, max_retries, active, "
         "architecture, release, work_queue, description, changed_by, changed_at) VALUES "
-        "(:source, :action, :code, :pattern, :max_retries, :active, '', '', '', '', 'root', "
+        "(:source, :action, :code, :pattern, :max_retries, :active, :architecture, :release, "
+        ":work_queue, '', 'root', "
         "CURRENT_TIMESTAMP)",
         source=source, action=action, **({"code": None, "pattern": "", "max_retries": None,
-                                          "active": True} | values),
+                                          "active": True, "architecture": "", "release": "",
+                                          "work_queue": ""} | values),
     )  # fmt: skip
 
 
@@ -86,6 +88,23 @@ def test_hopeless_input_is_given_up_at_once(books: Books) -> None:
     ))  # fmt: skip
     run_stages(books)
     assert (status(books, task_id), len(memory_of_jobs(books))) == ("finished", 2)
+
+
+@pytest.mark.parametrize(
+    ("scope", "n_jobs"),
+    [
+        ({"release": "Athena-21.0.38"}, 1), ({"release": "Athena-21.0.39"}, 2),
+        ({"architecture": "el9-opt#x86_64"}, 1), ({"architecture": "el9-opt"}, 1),
+        ({"architecture": "el8-opt"}, 2), ({"work_queue": "default"}, 1),
+        ({"work_queue": "other"}, 2), ({"release": "Athena-21.0.38", "work_queue": "other"}, 2),
+    ],
+)  # fmt: skip
+def test_rule_holds_for_its_scope_alone(books: Books, scope: dict[str, str], n_jobs: int) -> None:
+    """20.2: architecture, release and work queue, as the task asks for them."""
+    a_rule(books, "pilot", "no_retry", code=1305, **scope)
+    a_task_of(books, release="Athena-21.0.38", architecture="el9-opt#x86_64")
+    run_jobs(books, a_pilot(books), "failed", pilot_error_code=1305)
+    assert len(memory_of_jobs(books)) == n_jobs
 
 
 def test_limit_of_retries(books: Books) -> None:

@@ -52,6 +52,12 @@ def test_unknown_site_is_answered_with_the_nearest(books: Books, field: str) -> 
     assert faults(books, **{field: given}) == [f"{field}: LOCALE - unknown; did you mean LOCAL?"]
 
 
+def test_architecture_that_cannot_be_read_is_refused_with_what_is_wrong(books: Books) -> None:
+    assert faults(books, architecture="el9#x86_64#arm") == [
+        "architecture: 'el9#x86_64#arm' - host_cpu (#) stands there twice"
+    ]
+
+
 def test_sandbox_that_was_not_uploaded_is_named(books: Books) -> None:
     digest = "a" * 64
     assert faults(books, sandbox=digest) == [

@@ -47,10 +47,15 @@ def rule(source: str, action: str, **changes: Any) -> RetryRule:
         (rule("payload", "no_retry", code=3, work_queue="mc"), EXIT_3, False),
         (rule("payload", "no_retry", code=3, work_queue="mc"),
          Failure(exit_code=3, work_queue="mc"), True),
-        (rule("payload", "no_retry", code=3, release="21.2", architecture="x86_64"),
-         Failure(exit_code=3, release="21.2", architecture="x86_64"), True),
-        (rule("payload", "no_retry", code=3, release="21.2", architecture="x86_64"),
-         Failure(exit_code=3, release="21.2", architecture="aarch64"), False),
+        (rule("payload", "no_retry", code=3, release="Athena-21.2", architecture="x86_64"),
+         Failure(exit_code=3, release="Athena-21.2", architecture="x86_64"), True),
+        (rule("payload", "no_retry", code=3, architecture="el9-opt"),
+         Failure(exit_code=3, architecture="el9-opt@el9#x86_64&nvidia"), True),
+        (rule("payload", "no_retry", code=3, architecture="el9-opt#x86_64"),
+         Failure(exit_code=3, architecture="el9-opt"), False),
+        (rule("payload", "no_retry", code=3, release="Athena-21.2"), EXIT_3, False),
+        (rule("payload", "no_retry", code=3, release="Athena-21.2", architecture="x86_64"),
+         Failure(exit_code=3, release="Athena-21.2", architecture="aarch64"), False),
     ],
 )  # fmt: skip
 def test_which_failures_a_rule_speaks_of(
@@ -121,6 +126,8 @@ def test_passive_rule_only_says_what_it_would_do() -> None:
         ({}, "code", "give a code, a pattern, or both"),
         ({"action": RetryAction.LIMIT_RETRY, "code": 1}, "max_retries", "needs a number"),
         ({"code": 1, "max_retries": 2}, "max_retries", "only for limit_retry"),
+        ({"code": 1, "architecture": "#a#b"}, "architecture", "host_cpu (#) stands there twice"),
+        ({"code": 1, "release": "21.0.38"}, "release", "PROJECT-VERSION, like Athena-21.0.38"),
     ],
 )
 def test_rule_that_cannot_be_used_is_refused(
