@@ -25,6 +25,7 @@ from culm.core.ids import new_key
 from culm.wire.codec import decode, encode, parse_json
 from culm.wire.job_spec import PilotSpec, PilotWelcome, WorkRequest
 from culm.wire.reports import JobReport, ReportAnswers, ReportBatch
+from culm.wire.views import WorkersTaken, WorkersWanted, WorkersWantedList
 from pilot import VERSION
 from pilot.lenient import known_only
 from pilot.work import Work, read_work
@@ -81,6 +82,19 @@ class ServerApi:
         answer = self._post("/v1/pilots/me/reports", body, key=new_key())
         with _readable():
             return decode(ReportAnswers, known_only(ReportAnswers, answer), "answers")
+
+    def workers_wanted(self) -> tuple[WorkersWanted, ...]:
+        """How many workers the queues of a provisioner's token should get next."""
+        content = self._checked(self._send("GET", "/v1/workers")).content
+        with _readable():
+            answer = known_only(WorkersWantedList, parse_json(content, "answer"))
+            return decode(WorkersWantedList, answer, "workers").workers
+
+    def take_workers(self, wish: WorkersTaken) -> WorkersTaken:
+        """How many of the workers that this provisioner would start it should start."""
+        answer = self._post("/v1/workers", encode(wish))
+        with _readable():
+            return decode(WorkersTaken, known_only(WorkersTaken, answer), "workers")
 
     def owns(self, url: str) -> bool:
         """Whether a URL is the server's own, so that the token may go there."""

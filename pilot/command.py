@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from culm.core.settings import Settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -65,17 +69,13 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
     from culm.core.errors import CulmError
     from culm.core.settings import load_settings
     from pilot.agent import run
-    from pilot.secrecy import forget_environment, hide_process, read_token
+    from pilot.secrecy import forget_environment, hide_process
     from pilot.settings import PilotSettings, default_work_dir
 
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level)
     try:
         found = load_settings({"server_url": server, "token_file": token_file})
-        usual = found.data_dir / "tokens" / "pilot.token"
-        source = token_file or (
-            usual if found.origin("token_file") == "default" else found.token_file
-        )
-        token = read_token(str(source), os.environ)
+        token = token_of(found, token_file, os.environ)
         settings = PilotSettings(
             server=found.server_url,
             queue=queue or os.environ.get("CULM_PILOT_QUEUE") or "LOCAL",
@@ -102,7 +102,21 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
     raise typer.Exit(code)
 
 
-def _log_to_stderr(level: str) -> None:
+def token_of(found: Settings, token_file: str | None, environment: Mapping[str, str]) -> str:
+    """The provisioning token: of the option, the settings, or where `culm db init` puts it.
+
+    Raises:
+        Misconfigured: there is none.
+    """
+    from pilot.secrecy import read_token
+
+    usual = found.data_dir / "tokens" / "pilot.token"
+    source = token_file or (usual if found.origin("token_file") == "default" else found.token_file)
+    return read_token(str(source), environment)
+
+
+def log_to_stderr(level: str) -> None:
+    """Log this and more to standard error."""
     import logging
 
     logging.basicConfig(

@@ -29,6 +29,8 @@ class Extent:
     slots: int = 1
     prefect: bool = True
     queue: str = QUEUE
+    harvester: bool = False
+    """Pilots are started by a harvester, as they are wanted; the first is always there."""
 
 
 def parts(settings: Settings, extent: Extent) -> list[Part]:
@@ -37,6 +39,8 @@ def parts(settings: Settings, extent: Extent) -> list[Part]:
     if extent.prefect:
         found.append(prefect_part(settings))
     found.append(daemon_part(settings, extent))
+    if extent.harvester:
+        return [*found, harvester_part(settings, extent)]
     return found + [pilot_part(settings, extent, nr) for nr in range(1, extent.pilots + 1)]
 
 
@@ -87,6 +91,20 @@ def pilot_part(settings: Settings, extent: Extent, number: int) -> Part:
         environment={**environment(settings), f"{PREFIX}TOKEN_FILE": token},
         tier=3,
         stop_seconds=30.0,
+    )
+
+
+def harvester_part(settings: Settings, extent: Extent) -> Part:
+    """What starts local pilots, as many as their slots would be."""
+    work_dir = settings.data_dir / "work" / "harvester"
+    token = str(settings.data_dir / "tokens" / "pilot.token")
+    size = ["--cores", str(extent.pilots * extent.slots), "--keep", "1", "--period", "2"]
+    return Part(
+        name="harvester",
+        argv=[*_CULM, "harvester", "--queue", extent.queue, "--work-dir", str(work_dir), *size],
+        environment={**environment(settings), f"{PREFIX}TOKEN_FILE": token},
+        tier=3,
+        stop_seconds=40.0,
     )
 
 

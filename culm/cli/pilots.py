@@ -33,8 +33,11 @@ def _show_wanted(ctx: typer.Context, *, as_json: bool) -> None:
         print_json(found)
         return
     print_table(
-        ("queue", "resource type", "workers", "since"),
-        ((w.queue, w.resource_type, w.n_workers, when(w.at)) for w in found),
+        ("queue", "resource type", "workers", "cores", "memory", "since"),
+        (
+            (w.queue, w.resource_type, w.n_workers, w.core_count, f"{w.memory_mb} MB", when(w.at))
+            for w in found
+        ),
     )
 
 

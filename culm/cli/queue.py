@@ -156,6 +156,10 @@ def _print(queue: QueueView, *, as_json: bool) -> None:
             ("waiting", queue.n_activated),
             ("running", queue.n_running),
             ("pilots", queue.n_pilots),
+            (
+                "workers wanted",
+                ", ".join(f"{n} {kind}" for kind, n in sorted(queue.workers_wanted.items())),
+            ),
             ("last pilot", when(queue.last_pilot_at)),
             ("last start", when(queue.last_start_at)),
             (

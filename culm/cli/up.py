@@ -41,6 +41,10 @@ def up(  # noqa: PLR0913, PLR0917 - each is an option of the command
     slots: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Jobs at once in a pilot (default: cores).")
     ] = None,
+    harvester: Annotated[
+        bool,
+        typer.Option("--harvester", help="Start pilots of one job each as work comes."),
+    ] = False,
     no_prefect: Annotated[bool, typer.Option("--no-prefect", help="Without Prefect.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in the background.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say what runs.")] = False,
@@ -51,7 +55,7 @@ def up(  # noqa: PLR0913, PLR0917 - each is an option of the command
         {"data_dir": data_dir, "server_port": port, "prefect_port": prefect_port}
     )
     each = slots or max(1, len(os.sched_getaffinity(0)) // max(1, pilots))
-    extent = Extent(pilots=pilots, slots=each, prefect=not no_prefect)
+    extent = Extent(pilots=pilots, slots=each, prefect=not no_prefect, harvester=harvester)
     if status:
         raise typer.Exit(_status(settings, as_json=as_json))
     installation.make_directories(settings)
@@ -163,13 +167,19 @@ def _say_ready(settings: Settings, extent: Extent) -> None:
             ("server", url),
             ("API", f"{url}/docs"),
             ("Prefect", installation.prefect_url(settings) if extent.prefect else ""),
-            ("pilots", f"{extent.pilots} with {extent.slots} slots each at {extent.queue}"),
+            ("pilots", _pilots(extent)),
             ("data", settings.data_dir),
             ("logs", installation.log_dir(settings)),
         ]
     )
     sys.stdout.flush()
     say("ready; Ctrl-C stops everything")
+
+
+def _pilots(extent: Extent) -> str:
+    if extent.harvester:
+        return f"as wanted, on {extent.pilots * extent.slots} cores at {extent.queue}"
+    return f"{extent.pilots} with {extent.slots} slots each at {extent.queue}"
 
 
 def _detach(settings: Settings) -> None:

@@ -213,7 +213,7 @@ class FileList:
 class QueueView:
     """A queue, its settings and storage, and how many jobs wait and run there.
 
-    Means and last times are as they were counted last.
+    Means and last times are as they were counted last; `workers_wanted` by resource type.
     """
 
     name: str
@@ -228,6 +228,7 @@ class QueueView:
     mean_run_seconds: float | None = None
     last_start_at: str | None = None
     last_pilot_at: str | None = None
+    workers_wanted: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,12 +262,14 @@ class PilotList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersWanted:
-    """How many workers (pilots) of a resource type a queue should get next."""
+    """How many workers (pilots) of a resource type a queue should get next, and of what size."""
 
     queue: str
     resource_type: str
     n_workers: int
     at: str
+    core_count: int = 1
+    memory_mb: int = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +277,15 @@ class WorkersWantedList:
     """What is wanted at all queues that the asker may serve."""
 
     workers: tuple[WorkersWanted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkersTaken:
+    """Workers that whoever serves a queue is about to start; in the answer, those to start."""
+
+    queue: str = field(metadata={"pattern": names.USER, "rule": "a queue name"})
+    resource_type: str = field(metadata={"longest": 32})
+    n_workers: int = field(metadata={"minimum": 0, "maximum": 100_000})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,11 +30,17 @@ class Pilot(SQLModel, table=True):
 
 
 class WorkerTarget(SQLModel, table=True):
-    """How many workers of a resource type whoever serves a queue should start next."""
+    """How many workers of a resource type whoever serves a queue should start next.
+
+    Every job of the type that waits there fits into a worker of this size. Those that somebody
+    said to start are taken off (`tasks.stages.pilot_streaming.take_workers`).
+    """
 
     __tablename__ = "worker_target"
 
     queue_id: int = Field(primary_key=True)
     resource_type: str = Field(max_length=32, primary_key=True)
     n_workers: int
+    core_count: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    memory_mb: int = Field(default=2000, sa_type=ID, sa_column_kwargs={"server_default": "2000"})
     at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})

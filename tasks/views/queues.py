@@ -38,7 +38,7 @@ def queue_list(session: Session) -> QueueList:
     """All queues in order of name."""
     query = select(Queue, Site.name).where(Queue.site_id == Site.id).order_by(col(Queue.name))
     rows = session.exec(query).all()
-    more = _More(_counts(session, None), _storage(session), _statistics(session))
+    more = _more(session, None)
     return QueueList(queues=tuple(_queue(queue, site, more) for queue, site in rows))
 
 
@@ -53,8 +53,7 @@ def queue_view(session: Session, name: str) -> QueueView:
     if found is None:
         raise NotFound(f"no queue {name}")
     queue, site = found
-    more = _More(_counts(session, queue.id), _storage(session), _statistics(session))
-    return _queue(queue, site, more)
+    return _queue(queue, site, _more(session, queue.id))
 
 
 def pilot_list(session: Session, limit: int = 1000) -> PilotList:
@@ -82,13 +81,13 @@ def workers_wanted(session: Session) -> WorkersWantedList:
     """How many workers of each kind each queue should get next."""
     query = (
         select(WorkerTarget, Queue.name)
-        .where(WorkerTarget.queue_id == Queue.id)
+        .where(WorkerTarget.queue_id == Queue.id, WorkerTarget.n_workers > 0)
         .order_by(col(Queue.name), col(WorkerTarget.resource_type))
     )
     return WorkersWantedList(
         workers=tuple(
             WorkersWanted(queue=queue, resource_type=row.resource_type, n_workers=row.n_workers,
-                          at=moment(row.at))
+                          core_count=row.core_count, memory_mb=row.memory_mb, at=moment(row.at))
             for row, queue in session.exec(query)
         )
     )  # fmt: skip
@@ -104,6 +103,14 @@ class _More:
     counts: _Counts
     storage: Mapping[int, list[tuple[str, bool, bool]]]
     statistics: Mapping[int, QueueStatistics]
+    wanted: Mapping[int, dict[str, int]]
+
+
+def _more(session: Session, queue_id: int | None) -> _More:
+    wanted: dict[int, dict[str, int]] = defaultdict(dict)
+    for row in session.exec(select(WorkerTarget).where(WorkerTarget.n_workers > 0)):
+        wanted[row.queue_id][row.resource_type] = row.n_workers
+    return _More(_counts(session, queue_id), _storage(session), _statistics(session), wanted)
 
 
 def _storage(session: Session) -> dict[int, list[tuple[str, bool, bool]]]:
@@ -163,6 +170,7 @@ def _queue(queue: Queue, site: str, more: _More) -> QueueView:
         mean_run_seconds=known.mean_run_seconds if known else None,
         last_start_at=moment_or_none(known.last_start_at) if known else None,
         last_pilot_at=moment_or_none(known.last_pilot_at) if known else None,
+        workers_wanted=more.wanted.get(number, {}),
     )
 
 

@@ -131,3 +131,19 @@ def test_provisioner_sees_what_its_queues_want(scene: Scene) -> None:
     assert scene.provisioner("LOCAL").get("/v1/workers").json()["workers"] == seen
     assert scene.provisioner("BIG").get("/v1/workers").json() == {"workers": []}
     assert scene.pilot().get("/v1/workers").status_code == 403
+    assert scene.person("alice").get("/v1/queues/LOCAL").json()["workers_wanted"] == {"SCORE": 3}
+
+
+def test_provisioner_takes_what_its_queues_want(scene: Scene) -> None:
+    a_task(scene.books, n_jobs=3)
+    run_stages(scene.books)
+    pilot_streaming(scene.books)
+    wish = {"queue": "LOCAL", "resource_type": "SCORE", "n_workers": 2}
+    mine, others = scene.provisioner("LOCAL"), scene.provisioner("BIG")
+    assert others.post("/v1/workers", json=wish).status_code == 403
+    assert scene.person("alice").post("/v1/workers", json=wish).status_code == 403
+    granted = [mine.post("/v1/workers", json=wish).json()["n_workers"] for _ in range(3)]
+    assert granted == [2, 1, 0]
+    assert mine.get("/v1/workers").json() == {"workers": []}
+    [fault] = mine.post("/v1/workers", json=wish | {"n_workers": -1}).json()["errors"]
+    assert (fault["field"], fault["needed"]) == ("n_workers", "must be from 0 to 100000")

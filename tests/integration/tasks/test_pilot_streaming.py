@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.queue_changes import set_queue, set_queue_status
-from tasks.stages.pilot_streaming import pilot_streaming
+from tasks.stages.pilot_streaming import pilot_streaming, take_workers
 from tasks.stages.share_counts import count_shares
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
@@ -30,6 +30,28 @@ def test_workers_are_wanted_for_what_waits_and_no_idle_pilot_takes(books: Books)
     count_shares(books)
     assert pilot_streaming(books) == "3 workers wanted, at 2 queues"
     assert wanted(books) == [("BIG", "MCORE", 2), ("LOCAL", "SCORE", 1)]
+
+
+def test_worker_is_as_big_as_the_biggest_job_that_waits(books: Books) -> None:
+    a_task(books, n_jobs=2, memory_mb=500)
+    a_task(books, n_jobs=1, memory_mb=1800)
+    run_stages(books)
+    pilot_streaming(books)
+    assert rows(books, "SELECT core_count, memory_mb FROM worker_target") == [(1, 1800)]
+
+
+def test_workers_that_somebody_starts_are_wanted_no_more(books: Books) -> None:
+    a_task(books, n_jobs=5)
+    run_stages(books)
+    pilot_streaming(books)
+    granted = []
+    for queue, kind in (("LOCAL", "SCORE"), ("LOCAL", "SCORE"), ("LOCAL", "MCORE"), ("X", "SCORE")):
+        with books.write() as session:
+            granted.append(take_workers(session, queue, kind, 3))
+    assert granted == [3, 2, 0, 0]
+    assert wanted(books) == [("LOCAL", "SCORE", 0)]
+    pilot_streaming(books)
+    assert wanted(books) == [("LOCAL", "SCORE", 5)]  # nobody has signed on
 
 
 def test_queue_that_is_off_wants_none(books: Books) -> None:

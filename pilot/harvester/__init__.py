@@ -1,0 +1,1 @@
+"""The harvester: starts pilots where the server says that they are wanted."""

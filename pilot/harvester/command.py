@@ -1,0 +1,82 @@
+"""The command `culm harvester`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+_Server = Annotated[str | None, typer.Option(help="URL of the server.  [CULM_SERVER_URL]")]
+_Queues = Annotated[
+    list[str] | None,
+    typer.Option("--queue", help="A queue to serve, again for more (default: all of the token)."),
+]
+_Token = Annotated[
+    str | None,
+    typer.Option(help="File with a provisioning token; - is standard input.  [CULM_TOKEN_FILE]"),
+]
+_Cores = Annotated[int, typer.Option(min=0, help="Cores for all workers; 0: all.")]
+_Memory = Annotated[int, typer.Option(min=0, help="Memory for all workers, MB; 0: all.")]
+_Keep = Annotated[
+    int,
+    typer.Option(min=0, help="Workers of one core that are always at each --queue, work or not."),
+]
+_Period = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at what is wanted.")]
+_Idle = Annotated[float, typer.Option(min=0, help="Workers end after so many idle seconds.")]
+_Work = Annotated[Path | None, typer.Option(help="Directory for the workers.")]
+_Level = Annotated[str, typer.Option(help="Least level that is logged.")]
+
+
+@app.command()
+def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
+    server: _Server = None,
+    queue: _Queues = None,
+    token_file: _Token = None,
+    cores: _Cores = 0,
+    memory: _Memory = 0,
+    keep: _Keep = 0,
+    period: _Period = 10.0,
+    idle_exit: _Idle = 60.0,
+    work_dir: _Work = None,
+    log_level: _Level = "INFO",
+) -> None:
+    """Start pilots on this node as the server says that its queues want them.
+
+    Exit codes: 2 usage, 3 not allowed, 128+n ended by signal n.
+    """
+    from culm.core.errors import CulmError, FieldFault, InvalidRequest
+    from culm.core.settings import load_settings
+    from pilot.command import log_to_stderr, token_of
+    from pilot.harvester.agent import HarvesterSettings, run
+    from pilot.harvester.plan import Size
+    from pilot.secrecy import forget_environment, hide_process
+    from pilot.settings import default_work_dir, node_cores, node_memory_mb
+
+    log_to_stderr(log_level)
+    try:
+        if keep and not queue:
+            fault = FieldFault("--keep", str(keep), "name the queues with --queue")
+            raise InvalidRequest("where are workers to be kept?", faults=[fault])
+        found = load_settings({"server_url": server, "token_file": token_file})
+        token = token_of(found, token_file, os.environ)
+        settings = HarvesterSettings(
+            server=found.server_url,
+            work_dir=(work_dir or default_work_dir() / "harvester").absolute(),
+            node=Size(core_count=cores or node_cores(), memory_mb=memory or node_memory_mb()),
+            queues=tuple(queue or ()),
+            keep=keep,
+            period_seconds=period,
+            idle_exit_seconds=idle_exit,
+        )
+        forget_environment()
+        hide_process()
+        code = run(settings, token)
+    except CulmError as error:
+        sys.stderr.write(f"harvester: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
+        code = error.exit_code
+    raise typer.Exit(code)
