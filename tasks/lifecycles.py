@@ -44,6 +44,7 @@ class TaskEvent(StrEnum):
     INCEXEC_REQUESTED = "incexec_requested"
     PARAMETERS_CHANGED = "parameters_changed"
     AVALANCHE_REQUESTED = "avalanche_requested"
+    RELEASE_REQUESTED = "release_requested"
     REACTIVATED = "reactivated"
     PAUSE_REQUESTED = "pause_requested"
     RESUMED = "resumed"
@@ -172,6 +173,7 @@ _ALIVE = (
 _UNPAUSABLE = (T.PAUSED, T.PREPARED, T.REGISTERED, T.TORETRY, T.TOINCEXEC, T.REREFINE)
 _PAUSABLE = tuple(s for s in _ALIVE if s not in _UNPAUSABLE)
 _STARTED = (T.READY, T.PENDING, T.SCOUTING, T.SCOUTED, T.RUNNING, T.THROTTLED)
+_RELEASABLE = (T.DEFINED, T.ASSIGNING, T.READY, T.PENDING, T.RUNNING)
 _TO_END = (T.PREPARED, T.FINISHING)
 
 TASK = Machine(
@@ -206,6 +208,9 @@ TASK = Machine(
         ((T.FINISHED, T.DONE, T.EXHAUSTED, T.ABORTED), _TE.INCEXEC_REQUESTED, T.TOINCEXEC),
         (T.TOINCEXEC, _TE.PARAMETERS_CHANGED, T.REREFINE),
         ((T.SCOUTING, T.EXHAUSTED), _TE.AVALANCHE_REQUESTED, T.SCOUTED),
+        # The same for a task that has sent none yet: it will make all of its jobs at once.
+        (T.SCOUTING, _TE.RELEASE_REQUESTED, T.SCOUTED),
+        *(((status,), _TE.RELEASE_REQUESTED, status) for status in _RELEASABLE),
         (_PAUSABLE, _TE.PAUSE_REQUESTED, T.PAUSED),
         # Every stage can be run again, so a resumed task starts at the first and comes to
         # where it was: no status needs to be remembered.

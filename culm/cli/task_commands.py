@@ -1,4 +1,6 @@
-"""`culm task kill | finish | retry | incexec | pause | resume | avalanche | reactivate`."""
+"""`culm task kill`, `finish`, `retry`, `incexec`, `pause`, `resume`, `avalanche`, `release`,
+`reactivate`.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +100,14 @@ def avalanche(ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Js
     client = client_of(ctx)
     numbers = task_ids(client, ids)
     _each(numbers, lambda number: client.avalanche(number, reason).message, as_json=as_json)
+
+
+@app.command()
+def release(ctx: typer.Context, ids: TaskIds, reason: Reason = "", as_json: Json = False) -> None:
+    """Send no scouts: tasks that have not begun make all jobs at once, others wait no longer."""
+    client = client_of(ctx)
+    numbers = task_ids(client, ids)
+    _each(numbers, lambda number: client.release(number, reason).message, as_json=as_json)
 
 
 @app.command()

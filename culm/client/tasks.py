@@ -166,6 +166,10 @@ class TaskCalls(Calls):
         """Let a task go on without scouts, or in spite of what they found."""
         return self.command(task_id, CommandRequest(command="avalanche", reason=reason))
 
+    def release(self, task_id: int, reason: str = "") -> CommandAnswer:
+        """Let a task send no scouts, or no more than it has sent."""
+        return self.command(task_id, CommandRequest(command="release", reason=reason))
+
     def reactivate(self, task_id: int, reason: str = "") -> CommandAnswer:
         """Look at a task that waits again, now."""
         return self.command(task_id, CommandRequest(command="reactivate", reason=reason))

@@ -290,7 +290,8 @@ class WorkersTaken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRequest:
-    """A command to a task: kill, finish, retry, incexec, pause, resume, avalanche, reactivate.
+    """A command to a task: kill, finish, retry, incexec, pause, resume, avalanche, release,
+    reactivate.
 
     `soft` goes with finish; `parameters`, fields of the task's specification with their new
     values, with incexec.

@@ -200,7 +200,7 @@ def command_task(
     task_id: TaskId,
     order: Annotated[CommandRequest, Depends(JsonBody(CommandRequest, SMALL))],
 ) -> Response:
-    """Kill, finish, retry, incexec, pause, resume, avalanche or reactivate a task.
+    """Kill, finish, retry, incexec, pause, resume, avalanche, release or reactivate a task.
 
     The answer says at once whether the task's status takes the command; the work behind it
     follows. 409 where it does not.

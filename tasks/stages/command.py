@@ -15,7 +15,7 @@ from culm.wire.views import CommandAnswer, CommandRequest
 from tasks.lifecycles import TASK as MACHINE
 from tasks.lifecycles import JobEvent, TaskEvent
 from tasks.stages.parameters import change_parameters, changed_spec
-from tasks.stages.scouts import skip_scouts
+from tasks.stages.scouts import release, skip_scouts
 from tasks.stages.select import tasks_where
 from tasks.stages.settle import settle_failed, settle_unrun
 from tasks.stages.stage import Act, Outcome, Stage
@@ -35,6 +35,7 @@ EVENTS = {
     "pause": TaskEvent.PAUSE_REQUESTED,
     "resume": TaskEvent.RESUMED,
     "avalanche": TaskEvent.AVALANCHE_REQUESTED,
+    "release": TaskEvent.RELEASE_REQUESTED,
     "reactivate": TaskEvent.REACTIVATED,
 }
 JOBS_A_BATCH = 5000
@@ -98,7 +99,9 @@ def _act(act: Act) -> Outcome:
     if order is None:
         return Outcome(act.task_id, "no command is left")
     why = Why(order.user_name, order.reason or f"{order.command} by {order.user_name}")
-    moved = move_tasks(act.session, [act.task_id], EVENTS[order.command], why)
+    # A task that is released may wait as before: what for is not forgotten.
+    kept = {"reason": TASK.c.reason} if order.command == "release" else {}
+    moved = move_tasks(act.session, [act.task_id], EVENTS[order.command], why, **kept)
     if moved:
         _task_too(act, order)
     n_jobs, more = _jobs_too(act, order, why)
@@ -119,6 +122,9 @@ def _task_too(act: Act, order: Command) -> None:
         wake(act.session, Topic.TASK_TO_RETRY)
     elif order.command == "avalanche":
         skip_scouts(act.session, act.task_id)
+        wake(act.session, Topic.TASK_READY)
+    elif order.command == "release":
+        release(act.session, act.task_id)
         wake(act.session, Topic.TASK_READY)
     elif order.command in ("resume", "reactivate"):
         act.session.connection().execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeGuard
 
 from sqlalchemy import delete, func, select, true, update
 from sqlmodel import Session
@@ -10,11 +11,13 @@ from sqlmodel import Session
 from culm.wire.codec import encode
 from culm.wire.task_spec import TaskSpec
 from tasks.scouting import FIRST_JOBS, N_SCOUTS, WORTH, Lesson
+from tasks.specs import spec_of
 from tasks.stages.asking import asked_by
 from tasks.statuses import DatasetKind, TaskStatus
 from tasks.store.moves import database_time
 from tasks.store.tables import DATASET, SCOUTING, TASK
 from tasks.tables import Task, TaskScouting
+from tasks.tables.columns import db_now
 
 
 class Phase(StrEnum):
@@ -25,7 +28,7 @@ class Phase(StrEnum):
     SETTLED = "settled"
 
 
-def is_scouting(state: TaskScouting | None) -> bool:
+def is_scouting(state: TaskScouting | None) -> TypeGuard[TaskScouting]:
     """Whether only scouts may be made now."""
     return state is not None and state.phase == Phase.SCOUTING
 
@@ -68,6 +71,23 @@ def skip_scouts(session: Session, task_id: int) -> None:
     if state is not None:
         scouts_are_done(session, state)
     session.connection().execute(update(TASK).where(TASK.c.id == task_id).values(next_look_at=None))
+
+
+def release(session: Session, task_id: int) -> None:
+    """The task sends no scouts, or no more; what waits for a later look is looked at now."""
+    task = session.get_one(Task, task_id, populate_existing=True)
+    state = session.get(TaskScouting, task_id, populate_existing=True)
+    if state is None and task.status != TaskStatus.RUNNING:
+        spec = spec_of(session, task_id)
+        state = begin_scouting(session, task, spec)
+        state.n_scouts = 0
+    if is_scouting(state):
+        scouts_are_done(session, state)
+    c = TASK.c
+    session.connection().execute(
+        update(TASK).where(c.id == task_id, c.next_look_at.is_not(None))
+        .values(next_look_at=db_now())
+    )  # fmt: skip
 
 
 def forget_scouts(session: Session, task_id: int, *, only_unfinished: bool) -> None:

@@ -14,7 +14,8 @@ from tasks.tables.columns import DOCUMENT, ID, UtcDateTime, db_now
 class TaskScouting(SQLModel, table=True):
     """How far a task's scouting is (`tasks.stages.scout`).
 
-    `phase`: scouting, scouted (the scouts were looked at, or skipped by `avalanche`), settled
+    `phase`: scouting, scouted (the scouts were looked at, or skipped by `avalanche`
+    or `release`), settled
     (the first jobs after them too). Scouts are the jobs with `n_scouts` sequence numbers from
     `first_sequence_nr` on. The next look is due when `look_at_finished` jobs have finished.
     `asked` is `tasks.scouting.Asked`, now in force; `lesson` is `Lesson`.

@@ -494,9 +494,11 @@ def test_task_show_gives_asked_against_used_and_what_comes_next(culm: Run, world
 
 def test_tasks_are_released_changed_and_woken(culm: Run, world: World) -> None:
     world.a_task(10_000_001)
-    for words in (("avalanche",), ("reactivate",), ("incexec", "--set", "memory_mb=4000")):
+    for words in (("avalanche",), ("release",), ("reactivate",),
+                  ("incexec", "--set", "memory_mb=4000")):  # fmt: skip
         assert culm("task", words[0], "10000001", *words[1:]).returncode == 0
-    assert [command for _, command in world.commands] == ["avalanche", "reactivate", "incexec"]
+    assert [command for _, command in world.commands] == [
+        "avalanche", "release", "reactivate", "incexec"]  # fmt: skip
 
 
 def test_retry_rules_are_added_changed_listed_and_removed(culm: Run, world: World) -> None:

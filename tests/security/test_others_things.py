@@ -11,7 +11,8 @@ from tests.server_scene import Scene, an_archive, sha256, told
 
 READS = ["", "/history", "/decision", "/why", "/parameters", "/resources", "/jobs"]
 COMMANDS = [
-    "kill", "finish", "retry", "incexec", "pause", "resume", "avalanche", "reactivate",
+    "kill", "finish", "retry", "incexec", "pause", "resume", "avalanche", "release",
+    "reactivate",
 ]  # fmt: skip
 
 

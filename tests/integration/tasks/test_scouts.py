@@ -9,9 +9,11 @@ import pytest
 from culm.core.errors import InvalidRequest, WrongStatus
 from culm.wire.reports import JobMetrics
 from culm.wire.views import CommandRequest
+from tasks.queue_changes import set_queue_status
 from tasks.specs import spec_of
 from tasks.stages.command import command
 from tasks.stages.demands import demand_of
+from tasks.statuses import QueueStatus
 from tasks.store.books import Books
 from tasks.store.configuration import set_value
 from tasks.tables import Task
@@ -180,6 +182,51 @@ def test_avalanche_skips_what_scouts_are_left(books: Books) -> None:
     assert (status(books, task_id), len(files_a_job(books))) == ("running", 60)
     with pytest.raises(WrongStatus, match="avalanche needs one of exhausted, scouting"):
         tell(books, task_id, "avalanche")
+
+
+def test_released_task_sends_no_scouts(books: Books) -> None:
+    inputs = [{"datasets": [a_dataset(books, 60, n_events=20)]}]
+    task_id = a_task(books, inputs=inputs, command="cat %IN")
+    run_stages(books, "refine", "feed", "assign")
+    tell(books, task_id, "release")
+    assert status(books, task_id) == "ready"
+    run_stages(books)
+    assert (status(books, task_id), len(files_a_job(books))) == ("running", 60)
+    tell(books, task_id, "release")
+    assert status(books, task_id) == "running"
+    run_to_the_end(books)
+    assert status(books, task_id) == "done"
+
+
+def test_release_while_scouts_run_lets_the_rest_follow(books: Books) -> None:
+    task_id = a_big_task(books)
+    tell(books, task_id, "release")
+    run_stages(books)
+    assert (status(books, task_id), len(files_a_job(books))) == ("running", 60)
+
+
+def test_released_task_that_waits_is_looked_at_now_and_keeps_its_reason(books: Books) -> None:
+    _set_local(books, QueueStatus.OFFLINE)
+    task_id = a_big_task(books)
+    reason = value(books, "SELECT reason FROM task")
+    assert (status(books, task_id), "no queue takes its jobs" in reason) == ("pending", True)
+    tell(books, task_id, "release")
+    assert (status(books, task_id), value(books, "SELECT reason FROM task")) == ("pending", reason)
+    _set_local(books, QueueStatus.ONLINE)
+    run_stages(books)
+    assert (status(books, task_id), len(files_a_job(books))) == ("running", 60)
+
+
+def _set_local(books: Books, new: QueueStatus) -> None:
+    with books.write() as session:
+        set_queue_status(session, "LOCAL", new)
+
+
+def test_task_that_has_ended_is_not_released(books: Books) -> None:
+    task_id = a_task(books)
+    run_to_the_end(books)
+    with pytest.raises(WrongStatus, match="release needs one of assigning, defined, pending"):
+        tell(books, task_id, "release")
 
 
 def test_second_look_after_the_first_hundred_jobs(books: Books) -> None:

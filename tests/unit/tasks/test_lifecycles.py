@@ -97,6 +97,8 @@ def test_machine_with_an_event_that_moves_nothing_is_refused() -> None:
     [
         (TaskEvent.RETRY_REQUESTED, {"finished", "done", "exhausted", "aborted"}),
         (TaskEvent.RESUMED, {"paused"}),
+        (TaskEvent.RELEASE_REQUESTED,
+         {"defined", "assigning", "ready", "pending", "scouting", "running"}),
         (TaskEvent.KILL_REQUESTED,
          {str(s) for s in BEFORE_END} - {"aborting", "tobroken"}),
         (TaskEvent.FINISH_REQUESTED,
