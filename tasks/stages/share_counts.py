@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import bindparam, case, delete, func, select, text
 from sqlmodel import Session
 
-from tasks.queues import queue_settings
+from tasks.queues import QueueSettings, queue_settings
 from tasks.statuses import JobStatus
 from tasks.store.books import Books
 from tasks.store.bulk import insert_rows
@@ -59,9 +59,10 @@ def _counted(session: Session) -> list[tuple[str, str, int, int, int, float, flo
 
 
 def core_power(session: Session) -> Mapping[int, float]:
-    """The HS06 of a core at each queue, by the queue's id."""
+    """The HS06 of a core at each queue, by the queue's id; the usual one where a queue is gone."""
     rows = session.connection().execute(select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.settings))
-    return {row.id: queue_settings(row.settings, row.name).core_power for row in rows}
+    known = {row.id: queue_settings(row.settings, row.name).core_power for row in rows}
+    return defaultdict(lambda: QueueSettings().core_power, known)
 
 
 _ADD = text(

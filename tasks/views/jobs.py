@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from culm.core.errors import NotFound
@@ -17,6 +18,10 @@ from tasks.stages.job_specs import command_of
 from tasks.statuses import JobStatus
 from tasks.tables import Dataset, File, Job, JobFile, JobMetadata, Queue, Task
 from tasks.views.shown import moment, moment_or_none, page
+
+_HERE = col(Queue.id) == col(Job.queue_id)
+# A queue may vanish while jobs are there: they are shown all the same.
+_QUEUE = func.coalesce(Queue.name, "(gone)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +40,7 @@ def job_view(session: Session, job_id: int) -> JobView:
     Raises:
         NotFound: there is no such job.
     """
-    query = select(Job, Queue.name).where(Job.id == job_id, Job.queue_id == Queue.id)
+    query = select(Job, _QUEUE).outerjoin(Queue, _HERE).where(Job.id == job_id)
     found = session.exec(query).first()
     if found is None:
         raise NotFound(f"no job {job_id}")
@@ -54,8 +59,9 @@ def job_view(session: Session, job_id: int) -> JobView:
 def job_list(session: Session, wanted: JobFilter) -> JobList:
     """A page of a task's jobs in order of id."""
     query = (
-        select(Job, Queue.name)
-        .where(Job.task_id == wanted.task_id, Job.queue_id == Queue.id)
+        select(Job, _QUEUE)
+        .outerjoin(Queue, _HERE)
+        .where(Job.task_id == wanted.task_id)
         .order_by(col(Job.id))
         .limit(wanted.limit + 1)
     )

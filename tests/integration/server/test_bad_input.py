@@ -147,6 +147,43 @@ def test_bad_queue_setting_is_named(
     assert traces(server) == before
 
 
+CYCLE = """shares: [{name: default, weight: 100}, {name: x, weight: 1, parent: y},
+         {name: y, weight: 1, parent: x}]"""
+OPERATOR = {
+    "unknown setting": (["queue", "set", "LOCAL", "core_cont=8"], "did you mean core_count?"),
+    "unknown setting in a file": (["queue", "add", "grid.yaml"], "did you mean max_memory_mb?"),
+    "shares over 100": (["share", "set", "over.yaml"], "weights at the top: default 60 + a 41"),
+    "cycle in the tree": (["share", "set", "cycle.yaml"], "x → y → x - no cycle"),
+    "tagging rule": (["share", "rules", "rules.yaml"], "rules[0].user: a(b - a regular expr"),
+    "retry rule": (["retry-rule", "add", "--source", "pilot", "--action", "no_retry",
+                    "--pattern", "[z-a]"], "pattern: '[z-a]' - a Python regular expression"),
+    "scope of a retry rule": (["retry-rule", "add", "--source", "pilot", "--action", "no_retry",
+                               "--code", "1305", "--workQueue", "defalt"], "did you mean default?"),
+    "threshold": (["set", "BROKERAGE_WEIGHTS_user", "x"], "did you mean BROKERAGE_WEIGHT_"),
+}  # fmt: skip
+FILES = {
+    "cycle.yaml": CYCLE,
+    "over.yaml": "shares: [{name: default, weight: 60}, {name: a, weight: 41}]",
+    "rules.yaml": "rules: [{share: default, user: 'a(b'}]",
+    "grid.yaml": "queues: {Q: {site: LOCAL, settings: {max_memory: 1}}}",
+}
+
+
+@pytest.mark.parametrize("kind", OPERATOR)
+def test_operators_slip_is_named_and_changes_nothing(
+    culm: Culm, server: LiveServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    monkeypatch.setenv("CULM_TOKEN", a_token(server.settings, "root", "user", "admin"))
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    words, said = OPERATOR[kind]
+    before = traces(server)
+    code, out, err = culm(*words)
+    assert (code in (2, 4), out, said in err) == (True, "", True), err
+    assert "internal error" not in err
+    assert traces(server) == before
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}', "abc", "\udcff"])
 def test_standard_input_without_ids_is_refused(culm: Culm, text: str) -> None:
     code, out, err = culm("task", "kill", "--yes", "-", stdin=text)
