@@ -10,6 +10,7 @@ from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobInput, JobSpec
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
+from pilot.in_place import link_in
 from pilot.payload import STDERR, STDOUT
 from pilot.sandboxes import Sandboxes
 from pilot.transfer import bring_in
@@ -50,6 +51,8 @@ def _is_same(one: JobInput, other: JobInput) -> bool:
 def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, gate: Gate) -> int:
     """Fill a work directory: the sandbox, then the inputs over it; the inputs' bytes.
 
+    Inputs are copied, or linked where the job may read them in place and that does no harm.
+
     Raises:
         JobFailed: something could not be had.
     """
@@ -57,5 +60,7 @@ def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, 
         sandboxes.unpack(spec.sandbox, work, gate)
     total = 0
     for item in {item.lfn: item for item in spec.inputs}.values():
-        total += bring_in(tools, item, work / item.lfn, gate).size_bytes
+        target = work / item.lfn
+        linked = link_in(item, target) if spec.reads_directly else None
+        total += bring_in(tools, item, target, gate).size_bytes if linked is None else linked
     return total

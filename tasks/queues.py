@@ -61,7 +61,10 @@ class QueueSettings:
     pilot_factor: float = _setting(
         "factor of its weight for analysis", "", 1.0, low=0.001, high=1000
     )
-    direct_access: bool = _setting("jobs may read input where it is", default=False)
+    direct_access: bool = _setting(
+        "jobs read input where it is, if nodes have it as files that pilots cannot write to",
+        default=False,
+    )
     takes_ordinary_jobs: bool = _setting("it takes jobs without event service", default=True)
     takes_event_service: bool = _setting("it takes event service jobs", default=True)
     takes_dynamic_events: bool = _setting("events of a job may be chosen for it", default=True)

@@ -87,7 +87,11 @@ class Prun:
     )
     force_staged: bool = field(
         default=False,
-        metadata=option("input", "--forceStaged", "Copy input to the job's directory always."),
+        metadata=option(
+            "input",
+            "--forceStaged",
+            "Copy input to the job's directory, also where the queue lets jobs read it in place.",
+        ),
     )
     out_ds: str | None = field(
         default=None,

@@ -84,7 +84,10 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """One attempt of a job. Every report about it carries `job_id` and `attempt_nr` (the fence)."""
+    """One attempt of a job. Every report about it carries `job_id` and `attempt_nr` (the fence).
+
+    `reads_directly`: its input may be read where it is, in place of a copy.
+    """
 
     job_id: int
     task_id: int
@@ -101,6 +104,7 @@ class JobSpec:
     heartbeat_seconds: float = 30.0
     lease_seconds: float = 300.0
     environment: dict[str, str] = field(default_factory=dict)
+    reads_directly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

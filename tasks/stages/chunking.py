@@ -101,19 +101,21 @@ def _bounds(cutting: Cutting, given: Given) -> dict[str, Bounds]:
     most = given.max_files_per_job or MAX_FILES_PER_JOB
     return {
         row.name: bounds_at(
-            _offer(cutting.task, queue_settings(row.settings, row.name)), cutting.asked.cost, most
+            _offer(cutting, queue_settings(row.settings, row.name)), cutting.asked.cost, most
         )
         for row in rows
     }
 
 
-def _offer(task: Task, settings: QueueSettings) -> Offer:
+def _offer(cutting: Cutting, settings: QueueSettings) -> Offer:
     """What a job may use: the least of what the queue has and what the job asks for."""
+    task = cutting.task
+    in_place = settings.direct_access and not cutting.spec.force_staged
     disk = [mb for mb in (settings.max_disk_mb, task.disk_mb) if mb is not None]
     wall = [s for s in (settings.max_walltime_seconds, task.walltime_seconds) if s is not None]
     return Offer(
         disk_mb=min(disk), walltime_seconds=min(wall), core_count=task.core_count,
-        core_power=settings.core_power, reads_directly=settings.direct_access,
+        core_power=settings.core_power, reads_directly=in_place,
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ def demand_of(session: Session, task: Task, spec: TaskSpec) -> Demand:
         processing_type=spec.processing_type or "", working_group=task.working_group,
         site=spec.site, excluded_sites=frozenset(spec.excluded_sites),
         nucleus=_nucleus(session, task),
+        may_read_directly=not spec.force_staged,
         architecture=parse_architecture(spec.architecture or ""), release=_release(spec),
         preassigned_queues=frozenset() if spec.site else _preassigned(session, task),
         input_mb=per_job_mb, total_input_mb=size_mb, n_input_files=n_files,

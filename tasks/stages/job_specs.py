@@ -153,4 +153,5 @@ def _job_spec(
         core_count=job.core_count, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
         walltime_seconds=job.walltime_seconds, heartbeat_seconds=settings.heartbeat_seconds,
         lease_seconds=settings.lease_seconds,
+        reads_directly=settings.direct_access and not spec.force_staged,
     )  # fmt: skip

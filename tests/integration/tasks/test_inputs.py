@@ -6,10 +6,17 @@ from typing import Any
 
 import pytest
 
+from broker.estimates import expected_disk_mb
+from broker.thresholds import Thresholds
+from broker.values import Queue
 from culm.wire.job_spec import JobSpec
 from tasks.catalog.own import NewEntry, add_dataset, add_files
+from tasks.queue_changes import set_queue
+from tasks.specs import spec_of
 from tasks.stages import chunking
+from tasks.stages.demands import demand_of
 from tasks.store.books import Books
+from tasks.tables import Task
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.racers import Racers
 from tests.integration.tasks.scene import (
@@ -34,6 +41,28 @@ def commands(books: Books, **changes: Any) -> list[str]:
 
 def f(*numbers: int) -> str:
     return ",".join(f"f{n:06d}.dat" for n in numbers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "force_staged", "direct"),
+    [({"direct_access": True}, False, True), ({"direct_access": True}, True, False),
+     ({}, False, False)],
+)  # fmt: skip
+def test_input_is_read_in_place_where_the_queue_lets_it_and_the_task_too(
+    books: Books, settings: dict[str, Any], force_staged: bool, direct: bool
+) -> None:
+    with books.write() as session:
+        set_queue(session, "LOCAL", "LOCAL", settings)
+    inputs = one_input(a_dataset(books, 1, size_bytes=7_000_000))
+    task_id = a_task(books, command="cat %IN", inputs=inputs, force_staged=force_staged)
+    run_stages(books)
+    [job] = get_work(books, a_pilot(books)).jobs
+    assert job.reads_directly is direct
+    with books.read() as session:
+        demand = demand_of(session, session.get_one(Task, task_id), spec_of(session, task_id))
+    queue = Queue(name="LOCAL", site="LOCAL", reads_directly="direct_access" in settings)
+    # 12.1: input that is read directly takes no scratch disk.
+    assert expected_disk_mb(demand, queue, Thresholds()) == 500 + (0 if direct else 7)
 
 
 def one_input(name: str, **changes: Any) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from pilot.content import ChecksumDiffers, Content, NotThere, TransferError
 from pilot.copy_tools import CopyTools, FsspecTool, LocalTool
 from pilot.errors import JobFailed, Stop, Stopped
 from pilot.monitor import size_below
+from pilot.sandboxes import Sandboxes
 from pilot.secrecy import read_token
+from pilot.stagein import stage_in
 from pilot.stageout import find_outputs, user_metadata
 from pilot.transfer import bring_in, bring_out
 from pilot.workdir import RunDirectory, abandoned_runs, remove_tree
@@ -119,6 +122,42 @@ def test_input_without_a_place_has_no_replica(tmp_path):
     with pytest.raises(JobFailed) as failure:
         bring_in(tools, JobInput(lfn="a", stream="IN", urls=()), tmp_path / "a", go_on)
     assert failure.value.code == PilotError.REPLICA_NOT_FOUND
+
+
+@pytest.fixture
+def stage_in_one(tmp_path, monkeypatch):
+    """Stages one input in, from a storage that is (not) writable; gives its path, and the bytes."""
+
+    def act(*, writable: bool, reads_directly: bool = True, size_bytes: int | None = 3):
+        storage, work = tmp_path / "storage", tmp_path / "work"
+        storage.mkdir()
+        work.mkdir()
+        (storage / "in.txt").write_text("abc")
+        (work / "in.txt").write_text("of the sandbox")
+        # Root may write everywhere but on a disk that is mounted read-only.
+        monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK or writable)
+        urls = (f"file://{tmp_path}/gone/in.txt", f"file://{storage}/in.txt")
+        item = JobInput(lfn="in.txt", stream="IN", size_bytes=size_bytes, urls=urls)
+        tools = CopyTools(ServerApi("http://127.0.0.1:9", "token"))
+        spec = replace(a_job(), inputs=(item,), reads_directly=reads_directly)
+        return work / "in.txt", stage_in(spec, work, tools, Sandboxes(tmp_path, None), go_on)
+
+    return act
+
+
+@pytest.mark.parametrize(("how", "is_link"), [
+    pytest.param({"writable": False}, True, id="in place"),
+    pytest.param({"writable": True}, False, id="a payload could change it"),
+    pytest.param({"writable": False, "reads_directly": False}, False, id="forceStaged"),
+])  # fmt: skip
+def test_input_is_read_in_place_only_where_that_does_no_harm(stage_in_one, how, is_link):
+    path, n_bytes = stage_in_one(**how)
+    assert (path.is_symlink(), path.read_text(), n_bytes) == (is_link, "abc", 3)
+
+
+def test_input_of_another_size_is_not_read_in_place(stage_in_one):
+    with pytest.raises(JobFailed, match="has 3 bytes, 9 are recorded"):
+        stage_in_one(writable=False, size_bytes=9)
 
 
 def test_token_goes_to_the_server_only():
