@@ -17,14 +17,14 @@ from culm.core.clock import utc_now
 from culm.core.errors import Unreachable
 from culm.core.settings import load_settings
 from flows.environment import api_url, prefect_environment, prepare
-from flows.table import ROWS
+from flows.table import all_rows
 from tasks.store.books import Books
 
 STAGES = (
     "refine", "feed", "assign", "generate", "collect", "scout", "post_process", "retry",
     "command",
 )  # fmt: skip
-OURS = [*STAGES, *ROWS, "watchdogs", "run_task", "wait_for_task"]
+_OTHERS = ("watchdogs", "run_task", "wait_for_task")
 PAGE = 50
 """The most that Prefect deletes or moves in one call."""
 MOST_PAGES = 100
@@ -67,7 +67,8 @@ def end_lost_shifts(books: Books, silent_minutes: float = 60.0) -> str:
 
 def _pages(client: httpx.Client, flow_runs: dict[str, Any]) -> Iterator[list[str]]:
     """Ids of our flow runs that match; the caller changes each page before it takes the next."""
-    body = {"flows": {"name": {"any_": OURS}}, "flow_runs": flow_runs, "limit": PAGE}
+    ours = [*STAGES, *(row.name for row in all_rows()), *_OTHERS]
+    body = {"flows": {"name": {"any_": ours}}, "flow_runs": flow_runs, "limit": PAGE}
     for _ in range(MOST_PAGES):
         ids = [run["id"] for run in post(client, "/flow_runs/filter", body)]
         if not ids:

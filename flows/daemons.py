@@ -17,7 +17,7 @@ from flows.flow_options import OPTIONS
 from flows.prefect_recorder import PrefectRecorder
 from flows.roster import NAME
 from flows.run_names import stage_run_name
-from flows.table import ROWS, Row
+from flows.table import ROWS, Row, all_rows
 from flows.turns import run_row
 from flows.workplace import our_workplace
 
@@ -89,3 +89,11 @@ DAEMON_FLOWS = {
         end_lost_shifts,
     )
 }  # fmt: skip
+
+
+def __getattr__(name: str) -> Flow[..., Any]:
+    """The flow of a plugin's row: a worker finds it by this module's name, as it does ours."""
+    for row in all_rows():
+        if row.name == name:
+            return _flow_of(row)
+    raise AttributeError(f"module {__name__} has no attribute {name}")

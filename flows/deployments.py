@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from flows.cleaning import STAGES
-from flows.table import TABLE, Row
+from flows.table import Row, all_rows
 
 POOL = "culm"
 SHIFT_MINUTES = 15
@@ -31,8 +31,8 @@ HEADER = """\
 
 
 def document() -> dict[str, Any]:
-    """The content of prefect.yaml."""
-    deployments = [_stage(name) for name in STAGES] + [_row(row) for row in TABLE]
+    """The content of prefect.yaml; watchdogs of installed plugins are in it."""
+    deployments = [_stage(name) for name in STAGES] + [_row(row) for row in all_rows()]
     return {"name": "culm", "pull": [], "deployments": deployments}
 
 

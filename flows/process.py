@@ -25,7 +25,7 @@ from flows.roster import NAME as WATCHDOGS
 from flows.roster import Roster
 from flows.shift import Hours
 from flows.stage_agent import StageAgent
-from flows.table import TABLE
+from flows.table import all_rows
 from flows.workplace import Workplace, open_workplace
 from tasks.stages import STAGES
 from tasks.store import schema
@@ -111,7 +111,7 @@ async def _work(settings: Settings, orders: Orders, signals: Signals) -> None:
     try:
         schema.check(place.books)
         desk = Desk(PrefectEngine() if orders.with_prefect else None, probe, where=probe.api_url)
-        rows = [row for row in TABLE if orders.with_prefect or not row.of_prefect]
+        rows = [row for row in all_rows() if orders.with_prefect or not row.of_prefect]
         daemon = Daemon(
             _agents(place, orders), desk, place.owner, place.at_once, orders.hours, rows
         )

@@ -1,7 +1,8 @@
 """The one table of daemon flows: what runs by the clock, how often, and where at once.
 
 `culm daemon` starts the rows by APScheduler; `prefect.yaml`, made from this table, starts the
-same ones by Prefect's schedules. Whichever does, the period counts over all machines.
+same ones by Prefect's schedules. Whichever does, the period counts over all machines. Rows that
+installed distributions offer (entry points of group `culm.watchdogs`) join those of the table.
 """
 
 from __future__ import annotations
@@ -9,8 +10,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from types import MappingProxyType
 from typing import Any
+
+from culm.core.errors import Misconfigured
+from culm.core.plugins import load_plugin, plugins
+
+GROUP = "culm.watchdogs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,3 +163,43 @@ TABLE = (
 )
 
 ROWS = {row.name: row for row in TABLE}
+
+
+def all_rows() -> tuple[Row, ...]:
+    """The table, then the rows of plugins by name.
+
+    Raises:
+        Misconfigured: a plugin is no row, has a name that is taken, or a function that cannot
+            be loaded: better now than every time it is due.
+    """
+    from tasks.stages import STAGES
+
+    taken = {*ROWS, *STAGES, "watchdogs"}
+    rows = list(TABLE)
+    for name in sorted(plugins(GROUP)):
+        row = _offered(name)
+        if row.name in taken:
+            raise _no_watchdog(name, f"another flow is named {row.name} too")
+        taken.add(row.name)
+        rows.append(row)
+    return tuple(rows)
+
+
+def _offered(name: str) -> Row:
+    row = load_plugin(GROUP, name)
+    if not isinstance(row, Row):
+        raise _no_watchdog(name, f"it is a {type(row).__name__}, a flows.table.Row is needed")
+    if not row.name.isidentifier():
+        raise _no_watchdog(name, f"its name {row.name!r} is no identifier")
+    if not 0 < row.period_seconds < inf:
+        raise _no_watchdog(name, f"its period is {row.period_seconds:g} s, more than 0 is needed")
+    try:
+        row.load()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise _no_watchdog(name, f"{row.function} cannot be loaded: {error}") from error
+    return row
+
+
+def _no_watchdog(name: str, why: str) -> Misconfigured:
+    return Misconfigured(f"plugin {name} of group {GROUP}: {why}",
+                         hint="mend it, or uninstall it")  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from math import inf
 from random import Random
 from typing import Any
 
@@ -30,6 +31,7 @@ BOUNCE_SECONDS = 60.0
 MAX_REBROKERED = 3
 
 Timer = Callable[[], float]
+Watcher = Callable[[int], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +51,35 @@ class Trace:
 
     policy: str
     jobs: list[Job]
-    deviations: list[float] = field(default_factory=list)
-    """One each 300 s in which more slots were wanted than free."""
+    deviations: list[tuple[float, float]] = field(default_factory=list)
+    """When, and how far the shares were from what they are due: each 300 s in which more slots
+    were wanted than free.
+    """
     notes: list[str] = field(default_factory=list)
     """Words on what went wrong on the way."""
     decision_seconds: float = 0.0
     n_decisions: int = 0
 
+    @property
+    def end_seconds(self) -> float:
+        """When the last job ended; 0 if none did."""
+        return max((job.ended_at or 0.0 for job in self.jobs), default=0.0)
 
-def simulate(setting: Setting, policy: Policy, timer: Timer = lambda: 0.0) -> Trace:
+
+def simulate(
+    setting: Setting,
+    policy: Policy,
+    timer: Timer = lambda: 0.0,
+    watcher: Watcher = lambda n_ended: None,
+) -> Trace:
     """What happens when this policy places the workload in the world.
 
     `timer` measures how long decisions take, in seconds; without one they count as instant.
+    `watcher` is told now and then how many jobs have ended.
     """
-    return _Engine(setting, policy, timer).run()
+    engine = _Engine(setting, policy, timer)
+    engine.watcher = watcher
+    return engine.run()
 
 
 class _Engine:
@@ -88,9 +105,11 @@ class _Engine:
         )
         self.events: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self.n_events = self.n_running = self.n_ended = 0
-        self.moved_at = self.last_round = -1.0
+        self.moved_at = -1.0
+        self.last_round = -inf
         self.is_awaited = False
         self.now = 0.0
+        self.watcher: Watcher = lambda n_ended: None
 
     # The loop
 
@@ -193,10 +212,11 @@ class _Engine:
             self._at(self.now + self.world.view_seconds, self._look)
 
     def _settle(self, _: None) -> None:
+        self.watcher(self.n_ended)
         self.account.settle()
         wanted = self.desk.hall.slots + sum(s.line.slots for s in self.stations)
         if wanted > sum(max(0, s.capacity - s.busy) for s in self.stations):
-            self.trace.deviations.append(self.account.deviation())
+            self.trace.deviations.append((self.now, self.account.deviation()))
         self._rebroker()
         if self.n_running or self.now - self.moved_at < STALLED_SECONDS or self._more_to_come():
             self._at(self.now + SETTLE_SECONDS, self._settle)

@@ -14,7 +14,8 @@ from culm.core.nearest import unknown_name
 from culm.wire.codec import decode
 
 _TIME = {"minimum": 0}
-_MAX_JOBS = 1_000_000
+MAX_JOBS = 1_000_000
+"""More than these no simulation takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +87,11 @@ def fitted(tasks: Iterable[SimTask], world: World) -> Workload:
 
 
 def _faults(tasks: Sequence[SimTask], world: World) -> Iterator[FieldFault]:
-    parents = {share.parent for share in world.tree()}
-    shares = {share.name for share in world.tree() if share.name not in parents}
-    sites = {queue.place for queue in world.queues}
+    shares, sites = world.leaves(), world.places()
     largest = max(queue.slots for queue in world.queues)
     n_jobs = sum(len(task.work_seconds) for task in tasks)
-    if not 0 < n_jobs <= _MAX_JOBS:
-        yield FieldFault("tasks", f"{n_jobs} jobs", f"from 1 to {_MAX_JOBS} jobs")
+    if not 0 < n_jobs <= MAX_JOBS:
+        yield FieldFault("tasks", f"{n_jobs} jobs", f"from 1 to {MAX_JOBS} jobs")
     for name, count in Counter(task.name for task in tasks).items():
         if count > 1:
             yield FieldFault(f"tasks.{name}", f"stands {count} times", "each name once")

@@ -28,7 +28,7 @@ class Downtime:
 class SimQueue:
     """A queue: slots (one core each), their speed, and what goes wrong there."""
 
-    name: str = field(metadata={"longest": 60})
+    name: str = field(metadata={"longest": 63})
     site: str = ""
     """Empty: the queue's own name."""
     slots: int = field(metadata={"minimum": 0, "maximum": 1_000_000})
@@ -72,6 +72,8 @@ class World:
     links: tuple[SimLink, ...] = ()
     default_mb_per_second: float = field(default=50.0, metadata=_POSITIVE)
     """Between sites that no link names."""
+    storage_sites: tuple[str, ...] = ()
+    """Sites that hold input and have no queue."""
     shares: tuple[SimShare, ...] = ()
     view_seconds: float = field(default=0.0, metadata=_SIZE)
     """How often the statistics of the queues are taken: a view is at most so old; 0: never old."""
@@ -83,6 +85,15 @@ class World:
         if not self.shares:
             return (Share(name=DEFAULT, weight=1.0),)
         return tuple(Share(name=s.name, weight=s.weight, parent=s.parent) for s in self.shares)
+
+    def leaves(self) -> frozenset[str]:
+        """The shares that work counts for: those without others below."""
+        parents = {share.parent for share in self.tree()}
+        return frozenset(share.name for share in self.tree() if share.name not in parents)
+
+    def places(self) -> frozenset[str]:
+        """The sites: where queues are, and those that only hold input."""
+        return frozenset(queue.place for queue in self.queues) | frozenset(self.storage_sites)
 
     def mb_per_second(self, sources: frozenset[str], destination: str) -> float | None:
         """How fast input comes from the best of the sites; None if it is there already."""
@@ -126,11 +137,12 @@ def _faults(world: World) -> Iterator[FieldFault]:
             yield FieldFault(f"queues.{name}", f"stands {count} times", "each queue once")
     if not any(queue.slots for queue in world.queues):
         yield FieldFault("queues", "no slot in all of them", "at least one slot")
-    sites = {queue.place for queue in world.queues}
+    sites = world.places()
     for index, link in enumerate(world.links):
         for end in ("source", "destination"):
             if getattr(link, end) not in sites:
-                yield FieldFault(f"links[{index}].{end}", getattr(link, end), "a site of a queue")
+                yield FieldFault(f"links[{index}].{end}", getattr(link, end),
+                                 "a site of a queue, or one of storage_sites")  # fmt: skip
     for queue in world.queues:
         yield from _downtime_faults(queue)
     yield from faults_of(world.tree())

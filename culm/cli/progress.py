@@ -52,6 +52,17 @@ def bytes_shown(what: str, total_bytes: int) -> Iterator[OnBytes]:
         yield lambda size_bytes: progress.advance(bar, size_bytes)
 
 
+@contextmanager
+def count_shown(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A function to be told how many of them are done by now; silent off a terminal."""
+    if not is_terminal(sys.stderr):
+        yield lambda n_done: None
+        return
+    with _bars("{task.percentage:3.0f} %") as progress:
+        bar = progress.add_task(safe(what), total=total)
+        yield lambda n_done: progress.update(bar, completed=n_done)
+
+
 def _bars(figures: str) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

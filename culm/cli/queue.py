@@ -171,7 +171,3 @@ def _print(queue: QueueView, *, as_json: bool) -> None:
             *sorted(queue.settings.items()),
         ]
     )
-
-
-def _duration(seconds: float | None) -> str:
-    return "" if seconds is None else format_duration(seconds)

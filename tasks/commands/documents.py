@@ -1,28 +1,39 @@
-"""Files that a command is given: YAML or JSON documents, and lines of text."""
+"""Files that a command writes or reads: documents as JSON, and lines of text."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from culm.core.errors import FieldFault, InvalidRequest
+from culm.core.errors import InvalidRequest, UserError
+from culm.wire.codec import encode
 
 
-def read_document(path: Path) -> Any:
-    """The value of a YAML or JSON document (JSON is YAML).
+def make_folder(folder: Path) -> None:
+    """Make a folder, if it is not there.
 
     Raises:
-        InvalidRequest: it cannot be read, or is neither.
+        UserError: it cannot be made.
     """
-    import yaml
-
-    text = "\n".join(read_lines(path))
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        fault = FieldFault(str(path), "not understood", " ".join(str(error).split()))
-        raise InvalidRequest(f"{path} is neither YAML nor JSON", faults=[fault]) from error
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def write_document(path: Path, message: Any) -> None:
+    """Write a message as JSON; its folder is made.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    make_folder(path.parent)
+    try:
+        path.write_text(json.dumps(encode(message)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def read_lines(path: Path) -> Iterator[str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from culm.cli.progress import count_shown
 from culm.cli.render import Json, print_json, say
-from culm.core.errors import FieldFault, InvalidRequest
+from tasks.commands.simulation_source import Source, fault, read
 
 if TYPE_CHECKING:
     from broker.simulation.engine import Trace
@@ -22,33 +21,39 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Simulate brokerage; ask what if.", invoke_without_command=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """Where world and workload come from."""
-
-    world: Path | None
-    workload: Path | None
-    swf: Path | None
-    seed: int
-    n_queues: int
-    n_jobs: int
-    load: float
-    view_seconds: float | None
-
-
 @app.callback()
 def simulate(  # noqa: PLR0913, PLR0917 - one for each option of the command
-    world: Annotated[Path | None, typer.Option(help="The world, as YAML or JSON.")] = None,
+    world: Annotated[
+        str | None,
+        typer.Option(help="The world, as YAML or JSON; `books`: our own queues.", metavar="FILE"),
+    ] = None,
     workload: Annotated[Path | None, typer.Option(help="The tasks, as YAML or JSON.")] = None,
     swf: Annotated[Path | None, typer.Option(help="A log in the Standard Workload Format.")] = None,
+    books: Annotated[
+        float | None,
+        typer.Option(
+            help="What finished here in the last days, in our own queues.", metavar="DAYS"
+        ),
+    ] = None,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="With --books: number users and tasks.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of what is generated, and of chance.")] = 1,
-    queues: Annotated[int, typer.Option(help="Queues of a generated world.", min=1)] = 30,
+    queues: Annotated[
+        int | None, typer.Option(help="Queues of a generated world.  [default: 30]", min=1)
+    ] = None,
     jobs: Annotated[
-        int, typer.Option(help="Jobs of a generated workload; most jobs read of a log.", min=1)
-    ] = 20_000,
+        int | None,
+        typer.Option(
+            help="Jobs of a generated workload; most jobs read of a log.  [default: 20000]", min=1
+        ),
+    ] = None,
     load: Annotated[
-        float, typer.Option(help="Of a generated workload: work sent over work done.", min=0.01)
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            help="Of a generated workload: work sent over work done.  [default: 0.95]", min=0.01
+        ),
+    ] = None,
     view: Annotated[
         float | None, typer.Option(help="How old statistics become, in seconds.", min=0)
     ] = None,
@@ -66,12 +71,16 @@ def simulate(  # noqa: PLR0913, PLR0917 - one for each option of the command
         bool, typer.Option("--compare", help="Before and after the changes, side by side.")
     ] = False,
     plots: Annotated[Path | None, typer.Option(help="A folder for plots (SVG).")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="A folder for the world and the tasks, as JSON.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print how policies place a workload in a world: waits, slowdown, shares.
 
-    Without files, world and workload are generated from the seed. It needs no server.
-    """
+    Without files, world and workload are generated from the seed. It needs no server; with our
+    own books it reads the database that the settings name (`database_url`), and changes nothing.
+    """  # fmt: skip
     from broker.simulation.changes import changed
     from broker.simulation.policies import DEFAULT_POLICY, chosen
     from broker.simulation.workload import fitted
@@ -79,17 +88,23 @@ def simulate(  # noqa: PLR0913, PLR0917 - one for each option of the command
 
     names = chosen(policy or [DEFAULT_POLICY])
     if compare and not change:
-        raise _fault("--compare", "nothing to compare", "--set with what is to change")
+        raise fault("--compare", "nothing to compare", "--set with what is to change")
     if plots:
+        from tasks.commands.documents import make_folder
         from tasks.commands.simulation_plots import check_library
 
         check_library()
-    source = _Source(world=world, workload=workload, swf=swf, seed=seed, n_queues=queues,
-                     n_jobs=jobs, load=load, view_seconds=view)  # fmt: skip
-    before, work, notes = _read(source)
+        make_folder(plots)
+    subject = read(Source(
+        world=world, workload=workload, swf=swf, days=books, anonymous=anonymous, seed=seed,
+        n_queues=queues, n_jobs=jobs, load=load, view_seconds=view,
+    ))  # fmt: skip
+    before, work = subject.world, subject.work
     after = changed(before, change or [])
     # The jobs are the same before and after, or nothing could be compared.
     work_after = fitted(work.tasks, after)
+    if save:
+        _save(save, before, work)
     old = _run(before, work, names, seed=seed, fifo=fifo) if compare else {}
     new = _run(after, work_after, names, seed=seed, fifo=fifo)
     figures_old, figures_new = _figures(old), _figures(new)
@@ -99,34 +114,18 @@ def simulate(  # noqa: PLR0913, PLR0917 - one for each option of the command
         print_comparison(figures_old, figures_new)
     else:
         print_results(figures_new)
-    for words in dict.fromkeys([*notes, *(n for f in figures_new for n in f.notes)]):
+    for words in dict.fromkeys([*subject.notes, *(n for f in figures_new for n in f.notes)]):
         say(words)
     if plots:
-        _plot(plots, new)
+        _plot(plots, old, new, _title(after, work_after))
 
 
-def _read(source: _Source) -> tuple[World, Workload, list[str]]:
-    from broker.simulation.changes import changed
-    from broker.simulation.generator import Sizes, make_workload, make_world
-    from broker.simulation.swf import read_swf
-    from broker.simulation.workload import workload_of
-    from broker.simulation.world import world_of
-    from tasks.commands.documents import read_document, read_lines
+def _save(folder: Path, world: World, work: Workload) -> None:
+    from tasks.commands.documents import write_document
 
-    chance = Random(source.seed)  # noqa: S311 - simulated chance, no secret
-    if source.workload and source.swf:
-        raise _fault("--workload", "given together with --swf", "one of the two")
-    world = (world_of(read_document(source.world)) if source.world
-             else make_world(chance, source.n_queues))  # fmt: skip
-    if source.view_seconds is not None:
-        world = changed(world, [f"world.view_seconds={source.view_seconds}"])
-    if source.workload:
-        return world, workload_of(read_document(source.workload), world), []
-    if source.swf:
-        log = read_swf(read_lines(source.swf), world, source.n_jobs)
-        return world, log.workload, list(log.notes)
-    sizes = Sizes(n_jobs=source.n_jobs, load=source.load)
-    return world, make_workload(chance, world, sizes), []
+    for name, value in (("world.json", world), ("work.json", work)):
+        write_document(folder / name, value)
+        say(f"wrote {folder / name}")
 
 
 def _run(
@@ -137,7 +136,11 @@ def _run(
     from broker.simulation.policies import POLICIES
 
     setting = Setting(world=world, workload=work, seed=seed, fifo=fifo)
-    return {name: run(setting, POLICIES[name](), time.process_time) for name in names}
+    traces = {}
+    for name in names:
+        with count_shown(name, work.n_jobs) as watcher:
+            traces[name] = run(setting, POLICIES[name](), time.process_time, watcher)
+    return traces
 
 
 def _figures(traces: dict[str, Trace]) -> list[Figures]:
@@ -146,13 +149,17 @@ def _figures(traces: dict[str, Trace]) -> list[Figures]:
     return [figures(trace) for trace in traces.values()]
 
 
-def _plot(folder: Path, traces: dict[str, Trace]) -> None:
-    from tasks.commands.simulation_plots import write_plots
+def _plot(folder: Path, old: dict[str, Trace], new: dict[str, Trace], title: str) -> None:
+    from tasks.commands.simulation_plots import Plotted, write_plots
 
-    for path in write_plots(folder, traces):
+    for path in write_plots(folder, Plotted(title=title, before=old, after=new)):
         say(f"wrote {path}")
 
 
-def _fault(option: str, found: str, needed: str) -> InvalidRequest:
-    return InvalidRequest("these options do not go together",
-                          faults=[FieldFault(option, found, needed)])  # fmt: skip
+def _title(world: World, work: Workload) -> str:
+    from tasks.commands.simulation_tables import load_of
+
+    load = load_of(world, work)
+    words = f"{work.n_jobs:,} jobs, {len(world.queues)} queues"
+    words += f", statistics up to {world.view_seconds:g} s old"
+    return words if load is None else f"{words}, load {load:.2f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ class Books:
         Raises:
             Busy: the database did not take the transaction (locked, restarted, cut off).
         """
-        with self._turn(), _translated(), Session(self._writer) as session:
+        with self._turn(), _translated(self.url), Session(self._writer) as session:
             yield session
             _announce(session, self.is_sqlite)
             session.commit()
@@ -71,8 +72,9 @@ class Books:
 
         Raises:
             Busy: the database did not answer.
+            Misconfigured: the file is no database.
         """
-        with _translated(), Session(self.engine) as session:
+        with _translated(self.url), Session(self.engine) as session:
             yield session
             session.rollback()
 
@@ -101,6 +103,7 @@ class Books:
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
 
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _ANNOUNCE = text("UPDATE wake_up SET n = n + 1 WHERE topic = :topic")
 _NOTIFY = text("SELECT pg_notify('culm', :topic)")
 
@@ -117,12 +120,17 @@ def _announce(session: Session, is_sqlite: bool) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except PoolTimeout as error:
         raise Busy(f"every connection to the database is in use: {error}") from error
     except (OperationalError, DBAPIError) as error:
+        if getattr(error.orig, "sqlite_errorcode", None) in _DAMAGED:
+            raise Misconfigured(
+                f"{_sqlite_path(url)} is no SQLite database, or damaged: {error.orig}",
+                hint="restore it, or set database_url: culm config show",
+            ) from error
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise Busy(f"the database did not take it: {error.orig}") from error
         raise

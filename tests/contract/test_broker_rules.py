@@ -19,9 +19,10 @@ from broker.values import Demand, Queue
 from broker.view import View
 from culm.core.errors import Misconfigured
 from tests.unit.broker.scene import a_queue
-from tests.unit.broker.worlds import demands, queues
+from tests.unit.broker.worlds import all_demands, all_queues, views
 
 OURS = {r.name: r for p in PRESETS.values() for r in (*p.filters, *p.after)}
+NOW = View()
 PLUGIN = '''
 from broker.rules import Refusal, rule
 
@@ -39,9 +40,8 @@ object.__setattr__(memory, "name", "memory")
 '''
 
 
-def check_filter(rule: Rule, demand: Demand, some: list[Queue]) -> None:
+def check_filter(rule: Rule, demand: Demand, some: list[Queue], view: View = NOW) -> None:
     """The contract: pure, named, and with words and finite numbers where it refuses."""
-    view = View()
     assert rule.name.isidentifier()
     for queue in some:
         assert rule.applies(queue) in (True, False)
@@ -57,25 +57,25 @@ def check_filter(rule: Rule, demand: Demand, some: list[Queue]) -> None:
             assert all(n is None or isfinite(n) for n in (once.offered, once.needed))
 
 
-def check_weight(weight: Weight, demand: Demand, some: list[Queue]) -> None:
+def check_weight(weight: Weight, demand: Demand, some: list[Queue], view: View = NOW) -> None:
     """The contract: pure, and a finite number of zero or more."""
     for queue in some:
-        found = weight(demand, queue, View())
-        assert found == weight(demand, queue, View())
+        found = weight(demand, queue, view)
+        assert found == weight(demand, queue, view)
         assert isfinite(found)
         assert found >= 0
 
 
-@given(demand=demands, some=queues)
-def test_our_filters_keep_the_contract(demand: Demand, some: list[Queue]) -> None:
+@given(demand=all_demands, some=all_queues, view=views())
+def test_our_filters_keep_the_contract(demand: Demand, some: list[Queue], view: View) -> None:
     for rule in OURS.values():
-        check_filter(rule, demand, some)
+        check_filter(rule, demand, some, view)
 
 
-@given(demand=demands, some=queues)
-def test_our_weights_keep_the_contract(demand: Demand, some: list[Queue]) -> None:
+@given(demand=all_demands, some=all_queues, view=views())
+def test_our_weights_keep_the_contract(demand: Demand, some: list[Queue], view: View) -> None:
     for one in PRESETS.values():
-        check_weight(one.weight, demand, some)
+        check_weight(one.weight, demand, some, view)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -16,7 +16,13 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # The daemon ends its own process when it is done: its own tests start one.
-OPENING = [["audit"], ["db", "status"], ["server"], ["token", "revoke", "--id", "x"]]
+OPENING = [
+    ["audit"],
+    ["simulate", "--books", "1"],
+    ["db", "status"],
+    ["server"],
+    ["token", "revoke", "--id", "x"],
+]
 
 
 @pytest.mark.parametrize("words", OPENING, ids=" ".join)
@@ -30,6 +36,21 @@ def test_database_that_is_not_there_is_named_and_not_made(
     assert f"there is no database {tmp_path}/folder/books.db (CULM-9001)" in err
     assert "culm db init" in err
     assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("words", [["audit"], ["simulate", "--books", "1"]], ids=" ".join)
+def test_file_that_is_no_database_is_named(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path = tmp_path / "books.db"
+    monkeypatch.setenv("CULM_DATABASE_URL", f"sqlite:///{path}")
+    path.write_text("this is no database" * 100)
+    assert run(words) == 2
+    assert f"{path} is no SQLite database, or damaged: file is not" in capsys.readouterr().err
+    path.write_text("")
+    assert run(words) == 2
+    assert "the database has schema none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("url", "code", "said"), [

@@ -69,8 +69,9 @@ def test_before_and_after_stand_side_by_side(culm: Run) -> None:
              "--set", "share.production=80", "--compare")  # fmt: skip
     done = culm(*words)
     rows = {row.split("\t")[1]: row.split("\t")[2:] for row in done.stdout.splitlines()}
-    before, after, change = rows["mean wait (s)"]
+    before, after, _ = rows["mean wait s"]
     assert float(after) > float(before)
+    change = rows["slowdown"][2]
     assert change.startswith("+")
     both = json.loads(culm(*words, "--json").stdout)
     assert [len(both[key]) for key in ("before", "results")] == [1, 1]
@@ -102,16 +103,44 @@ def test_plots_are_written(culm: Run, tmp_path: Path) -> None:
         assert f"wrote plots/{name}" in done.stderr
 
 
+def test_what_was_simulated_is_saved_and_simulated_again(culm: Run) -> None:
+    words = ("--policy", "pull", "--json")
+    first = culm("--jobs", "200", "--queues", "3", "--save", "kept", *words)
+    assert "wrote kept/world.json\nwrote kept/work.json\n" in first.stderr
+    again = culm("--world", "kept/world.json", "--workload", "kept/work.json", *words)
+    assert again.returncode == 0, again.stderr
+    one, other = (json.loads(done.stdout)["results"][0] for done in (first, again))
+    # The last is how long decisions took.
+    assert one | {"decision_microseconds": 0} == other | {"decision_microseconds": 0}
+    assert one["n_jobs"] == 200
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--policy", "pul"), "did you mean pull?"),
         (("--compare",), "--set with what is to change"),
-        (("--world", "none.yaml"), "none.yaml cannot be read"),
-        (("--world", "bad.yaml"), "neither YAML nor JSON"),
-        (("--world", "bytes.yaml"), "not text in UTF-8"),
+        (("--world", "none.yaml"), "No such file or directory: 'none.yaml'"),
+        (("--world", "bad.yaml"), "a YAML or JSON document"),
+        (("--world", "bytes.yaml"), "can't decode byte 0xff"),
+        (("--swf", "none.swf"), "none.swf cannot be read"),
+        (("--swf", "bytes.yaml"), "not text in UTF-8"),
         (("--world", "unknown.yaml"), "queues[0].colour"),
         (("--workload", "work.yaml", "--swf", "work.yaml"), "one of the two"),
+        (("--workload", "work.yaml", "--books", "1"), "one of the two"),
+        (("--books", "0"), "more than 0 and at most 36500"),
+        (("--books", "-2"), "more than 0 and at most 36500"),
+        (("--books", "nan"), "more than 0 and at most 36500"),
+        (("--books", "inf"), "more than 0 and at most 36500"),
+        (("--books", "1"), "there is no database"),
+        (("--world", "books"), "there is no database"),
+        (("--anonymous",), "--books DAYS"),
+        (("--workload", "work.yaml", "--load", "1"), "only where it is generated"),
+        (("--workload", "work.yaml", "--jobs", "9"), "only where it is generated"),
+        (("--world", "world.yaml", "--queues", "9"), "only where it is generated"),
+        (("--books", "1", "--queues", "9"), "only where it is generated"),
+        (("--plots", "/proc/x"), "/proc/x cannot be written"),
+        (("--save", "/proc/x"), "/proc/x cannot be written"),
         (("--set", "queue.Q01.slots=-1"), "must be from 0"),
         (("--set", "share.production=500"), "cannot have this weight"),
         (("--set", "nonsense"), "queue.NAME.FIELD=VALUE"),
@@ -123,7 +152,7 @@ def test_bad_input_is_refused_in_words(
     (tmp_path / "bad.yaml").write_text("queues: [")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xfa")
     (tmp_path / "unknown.yaml").write_text("queues: [{name: Q, slots: 1, colour: red}]")
-    done = culm(*words, "--jobs", "10")
+    done = culm(*words)
     assert done.returncode == 2
     assert said in done.stderr
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)

@@ -17,7 +17,7 @@ from broker.ranking import rank
 from broker.software import GpuOffer, Release, Software
 from broker.values import Demand, InputAt, Queue, Rejection
 from tests.unit.broker.scene import a_demand, a_queue
-from tests.unit.broker.worlds import demands, queues
+from tests.unit.broker.worlds import all_demands, all_queues
 
 presets = st.sampled_from(list(PRESETS.values()))
 
@@ -162,7 +162,7 @@ def test_input_that_is_elsewhere_is_no_matter_of_the_request() -> None:
     assert found.counts[0].example.reason.startswith("500 files of input are not there")
 
 
-@given(demands, queues, presets)
+@given(all_demands, all_queues, presets)
 def test_verdict_and_changes_are_true(demand: Demand, some: list[Queue], preset: Preset) -> None:
     found = explain(demand, some, preset=preset)
     taken = rank(demand, some, preset=preset).ranked
