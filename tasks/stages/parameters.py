@@ -25,7 +25,8 @@ _PARAMETERS = core(TaskParameters)
 KEPT = frozenset({
     "name", "outputs", "parent_task_id", "n_jobs", "n_events", "n_events_per_job",
     "n_events_per_file", "events_across_files",
-    "destination", "nucleus", "gather", "vo", "activity", "working_group", "processing_type", "campaign",
+    "destination", "nucleus", "gather",
+    "vo", "activity", "working_group", "processing_type", "campaign",
 })  # fmt: skip
 """Names of what is written already and where, what input was cut by already, and whose share it
 counts for: who may say that was asked when it was submitted."""
