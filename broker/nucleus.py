@@ -29,6 +29,8 @@ class Nucleus:
     has_storage: bool = True
     sends_and_receives: bool = True
     """Its storage is open to other sites for reading and for writing."""
+    knows_space: bool = True
+    """Somebody has said how large its storage is, and how much of it is free."""
     total_tb: float = 0.0
     free_tb: float = 0.0
     expired_tb: float = 0.0
@@ -121,10 +123,11 @@ def _open(_: Gathering, nucleus: Nucleus, __: Thresholds) -> Rejection | None:
         (nucleus.is_down, "downtime", "it is in a downtime"),
         (not nucleus.has_storage, "storage", "it has no storage"),
         (not nucleus.sends_and_receives, "wide_area", "its storage is closed to other sites"),
+        (not nucleus.knows_space, "space", "total and free space of its storage are not known"),
     )
     for is_so, rule, words in states:
         if is_so:
-            return Rejection(nucleus.name, rule, words, passes=rule != "storage")
+            return Rejection(nucleus.name, rule, words, passes=rule not in ("storage", "space"))
     return None
 
 

@@ -45,7 +45,8 @@ class Preset:
 PRODUCTION = Preset(
     name="production",
     filters=(
-        placing.pinned, placing.excluded, placing.test_queue, placing.preassigned,  # 1
+        placing.pinned, placing.excluded, placing.queue_kind, placing.test_queue,
+        placing.preassigned,  # 1
         placing.online,  # 2
         network.link_blocked, network.link_backlog, network.nucleus_backlog,  # 3
         placing.nucleus_first,  # 4
@@ -57,7 +58,7 @@ PRODUCTION = Preset(
         software.hardware, software.container, software.release,  # 10
         capacity.compensated_memory,  # 11
         data.direct_access,  # 12
-        capacity.scratch_disk,  # 13
+        capacity.disk, capacity.scratch_disk,  # 13
         data.free_storage, data.blocked_storage,  # 14
         capacity.long_walltime,  # 15
         capacity.walltime,  # 16
@@ -76,7 +77,8 @@ PRODUCTION = Preset(
 ANALYSIS = Preset(
     name="analysis",
     filters=(
-        placing.pinned, placing.excluded, placing.test_queue, placing.preassigned,
+        placing.pinned, placing.excluded, placing.queue_kind, placing.test_queue,
+        placing.preassigned,
         placing.online,
         placing.zero_share,
         data.local_input,
@@ -85,7 +87,7 @@ ANALYSIS = Preset(
         software.hardware, software.container, software.release,
         capacity.compensated_memory,
         data.direct_access,
-        capacity.scratch_disk,
+        capacity.disk, capacity.scratch_disk,
         data.free_storage, data.blocked_storage,
         capacity.walltime,
         network.connectivity,
@@ -100,7 +102,8 @@ ANALYSIS = Preset(
 GENERIC = Preset(
     name="generic",
     filters=(
-        placing.pinned, placing.excluded, placing.test_queue, placing.preassigned,
+        placing.pinned, placing.excluded, placing.queue_kind, placing.test_queue,
+        placing.preassigned,
         placing.online,
         network.link_blocked,
         placing.zero_share,

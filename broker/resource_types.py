@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-UNDEFINED = "Undefined"
-"""The type of what fits no other (panda-docs 5.5.4: the catch-all)."""
+from culm.wire.resource_types import UNDEFINED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple
 
 from broker.architecture import ANY_ARCHITECTURE, Architecture
 from broker.connectivity import FULL, Connectivity
 from broker.software import Release, Software
+from culm.wire.task_spec import USER_ACTIVITY
 
 DEFAULT_CORE_POWER = 10.0
 """HS06 of a core, where a queue does not say."""
+
+
+class QueueKind(StrEnum):
+    """Whose jobs a queue takes: what people run for themselves, production, or both."""
+
+    UNIFIED = "unified"
+    PRODUCTION = "production"
+    ANALYSIS = "analysis"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +68,8 @@ class Demand:
     """Its output will be merged, near to where it is written."""
     is_urgent: bool = False
     share: str = ""
+    activity: str = USER_ACTIVITY
+    """PanDA: prodSourceLabel."""
     processing_type: str = ""
     working_group: str = ""
 
@@ -132,6 +144,7 @@ class Queue:
 
     name: str
     site: str
+    kind: QueueKind = QueueKind.UNIFIED
     status: str = "online"
     core_count: int | None = None
     """The most cores of one job."""

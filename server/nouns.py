@@ -12,6 +12,7 @@ from server.routes.jobs import jobs
 from server.routes.metrics import metrics
 from server.routes.pilots import pilots
 from server.routes.queues import queues
+from server.routes.resource_types import resource_types
 from server.routes.retry_rules import retry_rules
 from server.routes.sandboxes import sandboxes
 from server.routes.shares import shares
@@ -23,7 +24,7 @@ from server.routing import Noun
 
 NOUNS = (
     tasks, jobs, datasets, files, sandboxes, queues, grid, pilots, workers, shares,
-    configuration, retry_rules, storage, whoami, audit, metrics, health,
+    resource_types, configuration, retry_rules, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from broker.values import QueueKind
 from culm.core.errors import FieldFault
 
 READS = ("read_lan", "pr", "analysis")
@@ -65,6 +66,12 @@ def _flag(value: Any) -> bool:
     raise ValueError("true or false is needed")
 
 
+def _kind(value: Any) -> str | None:
+    """CRIC has further types (special, …) that say nothing of whose jobs a queue takes."""
+    kind = _string(value).lower()
+    return kind if kind in tuple(QueueKind) else None
+
+
 NAMES: Mapping[str, tuple[str, Convert]] = {
     "corecount": ("core_count", _limit),
     "corepower": ("core_power", _power),
@@ -77,6 +84,7 @@ NAMES: Mapping[str, tuple[str, Convert]] = {
     "maxdiskio": ("max_disk_io_kb_per_second", _power),
     "transferringlimit": ("transferring_limit", _limit),
     "numslots": ("n_slots", _whole),
+    "type": ("kind", _kind),
 }
 """By CRIC's name in small letters: ours, and how the value is read."""
 DIRECT = ("direct_access_lan", "direct_access_wan")

@@ -12,6 +12,7 @@ from culm.core.nearest import unknown_name
 from culm.wire.codec import decode
 from culm.wire.grid import Grid, QueueEntry, SiteEntry
 from tasks.cric import queue_of
+from tasks.downtimes import downtime_faults
 from tasks.queues import queue_settings
 from tasks.statuses import QueueStatus
 
@@ -49,7 +50,7 @@ def read_grid(document: Any, known: Known, what: str) -> tuple[Grid, tuple[str, 
         grid, warnings = _from_cric(document, known, faults)
     else:
         grid = decode(Grid, document, what)
-    faults += _name_faults(grid) + _queue_faults(grid) + _reference_faults(grid, known)
+    faults += _name_faults(grid) + _value_faults(grid) + _reference_faults(grid, known)
     if faults:
         raise InvalidRequest(f"{what} is not taken: nothing was changed", faults=faults)
     return grid, warnings
@@ -92,7 +93,7 @@ def _name_faults(grid: Grid) -> list[FieldFault]:
     ]
 
 
-def _queue_faults(grid: Grid) -> list[FieldFault]:
+def _value_faults(grid: Grid) -> list[FieldFault]:
     faults = []
     for name, queue in grid.queues.items():
         if queue.status is not None and queue.status not in _STATUSES:
@@ -105,6 +106,8 @@ def _queue_faults(grid: Grid) -> list[FieldFault]:
                 FieldFault(f"queues.{name}.settings.{f.field}", f.value, f.needed)
                 for f in error.faults
             ]
+    for name, site in grid.sites.items():
+        faults += downtime_faults(name, site)
     faults += [
         FieldFault(f"endpoints.{name}.url", ascii(e.url)[:80], f"begins with {', '.join(_URLS)}")
         for name, e in grid.endpoints.items()

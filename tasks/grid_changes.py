@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlmodel import Session
 
-from culm.wire.codec import encode
-from culm.wire.grid import Grid, GridChange, QueueEntry
+from culm.wire.grid import Grid, GridChange, QueueEntry, SiteEntry
+from tasks.downtimes import downtime_of
 from tasks.grid import Known, read_grid
 from tasks.queue_changes import look_again
 from tasks.statuses import QueueStatus
@@ -84,12 +84,12 @@ class _Writer:
 
     def write(self) -> None:
         """Write the entries: sites, storage, queues, and what lies between them."""
-        site = {name: encode(entry) for name, entry in self.grid.sites.items()}
-        self._upsert(SITE, site)
+        self._upsert(SITE, {name: _site_row(entry) for name, entry in self.grid.sites.items()})
         sites = _ids(self.session, SITE)
         self._upsert(ENDPOINT, {
             name: {"site_id": sites[e.site], "url": e.url, "total_gb": e.total_gb,
-                   "free_gb": e.free_gb, "is_blacklisted": e.is_blacklisted, "is_tape": e.is_tape}
+                   "free_gb": e.free_gb, "expired_gb": e.expired_gb,
+                   "is_blacklisted": e.is_blacklisted, "is_tape": e.is_tape}
             for name, e in self.grid.endpoints.items()
         })  # fmt: skip
         new = [name for name in self.grid.queues if name not in _ids(self.session, QUEUE)]
@@ -207,6 +207,11 @@ _LINK_COLUMNS = (
 def _differs(entry: QueueEntry, row: Any) -> bool:
     settings_differ = dict(row.settings) != entry.settings or row.site_name != entry.site
     return settings_differ or entry.status not in (None, row.status, row.declared_status)
+
+
+def _site_row(entry: SiteEntry) -> dict[str, Any]:
+    down = downtime_of(entry)
+    return {"is_nucleus": entry.is_nucleus, "down_from": down.begins, "down_until": down.ends}
 
 
 def _ids(session: Session, table: Table) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import Any
 from broker.connectivity import parse_connectivity
 from broker.share_policy import parse_share_policy
 from broker.software import Software
+from broker.values import QueueKind
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.codec import decode
 
@@ -35,6 +36,14 @@ class QueueSettings:
     A limit that is None does not hold. Each field's metadata has bounds, unit and description.
     """
 
+    kind: QueueKind = field(
+        default=QueueKind.UNIFIED,
+        metadata={
+            "description": "whose jobs it takes: analysis (activity user), production (all others) "
+            "or unified (both)",
+            "unit": "",
+        },
+    )
     core_count: int | None = _setting("the most cores of one job", "cores", high=4096)
     min_core_count: int = _setting("the fewest cores of one job", "cores", 1, high=4096)
     core_power: float = _setting("the power of one core", "HS06", 10.0, low=0.001, high=10_000)

@@ -74,6 +74,10 @@ class Brokerage:
         "generic", "BROKERAGE_PRESET_<activity>", "preset",
         "filters and weight of its tasks: generic, production or analysis", minimum=None,
     )  # fmt: skip
+    gather: bool = threshold(
+        False, "GATHER_OUTPUT_<activity>", "switch",
+        "output of its tasks is gathered at a nucleus, though they do not ask for it", minimum=None,
+    )  # fmt: skip
     weight: str = threshold(
         "", "BROKERAGE_WEIGHT_<activity>", "plugin",
         "a weight of a plugin, in place of the preset's own", minimum=None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from broker.rules import Refusal, rule
 from broker.share_policy import gives_nothing, parse_share_policy
 from broker.thresholds import Thresholds
-from broker.values import Demand, Queue
+from broker.values import Demand, Queue, QueueKind
 from broker.view import View
 from culm.core.errors import InvalidRequest
+from culm.wire.task_spec import USER_ACTIVITY
 
 
 @rule(1, concerns=lambda demand, _: demand.site is not None)
@@ -30,6 +31,15 @@ def test_queue(demand: Demand, queue: Queue, view: View) -> Refusal | None:
     """A queue with `test` in its name is for those who ask for it or were sent there."""
     asked = demand.site in (queue.name, queue.site) or _is_sent_to(demand, queue, view)
     return None if asked else Refusal("it is a test queue")
+
+
+@rule(1, applies=lambda queue: queue.kind != QueueKind.UNIFIED)
+def queue_kind(demand: Demand, queue: Queue, _: View) -> Refusal | None:
+    """Production queues are not for what people run for themselves, analysis queues for that."""
+    wanted = QueueKind.ANALYSIS if demand.activity == USER_ACTIVITY else QueueKind.PRODUCTION
+    if queue.kind == wanted:
+        return None
+    return Refusal(f"it is for {queue.kind}, the task is {demand.activity}")
 
 
 @rule(1, concerns=lambda demand, limits: is_preassigned(demand, limits))  # noqa: PLW0108

@@ -24,6 +24,9 @@ ENTRIES = {
     "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),
     "queue": Entry("List queues and set them.", "culm.cli.queue:app"),
     "share": Entry("Show and set global shares.", "culm.cli.share:app"),
+    "resource-type": Entry(
+        "See and change the kinds of need that jobs are counted by.", "culm.cli.resource_type:app"
+    ),
     "set": Entry("See and change thresholds at run time.", "culm.cli.thresholds:app"),
     "retry-rule": Entry("See and change what is made of errors.", "culm.cli.retry_rule:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),

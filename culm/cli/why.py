@@ -61,6 +61,11 @@ def show_why(found: Why, *, every: bool, as_json: bool) -> None:
         print_line(f"  {_rule(rule)}")
     for change in found.changes:
         print_line(f"  would help: {change}")
+    if every and found.nuclei:
+        print_table(
+            ("nucleus", "says", "rule", "because"),
+            ((n.nucleus, n.verdict, n.rule, n.reason or _weight(n.weight)) for n in found.nuclei),
+        )
     if every:
         print_table(
             ("queue", "says", "rule", "because"),

@@ -10,6 +10,7 @@ from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
 from culm.client.queues import QueueCalls
+from culm.client.resource_types import ResourceTypeCalls
 from culm.client.retry_rules import RetryRuleCalls
 from culm.client.service import ServiceCalls
 from culm.client.shares import ShareCalls
@@ -27,6 +28,7 @@ class Client(
     DatasetCalls,
     QueueCalls,
     ShareCalls,
+    ResourceTypeCalls,
     RetryRuleCalls,
     ConfigurationCalls,
     ServiceCalls,

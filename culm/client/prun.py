@@ -55,7 +55,10 @@ class Prun:
         ),
     )
     priority: int = field(
-        default=1000, metadata=option("run", "--priority", "From 900 to 1100; more is sooner.")
+        default=1000,
+        metadata=option(
+            "run", "--priority", "From 900 to 1100 (production: from 0); more is sooner."
+        ),
     )
     in_ds: str | None = field(
         default=None, metadata=option("input", "--inDS", "Input datasets, comma-separated.")
@@ -109,6 +112,19 @@ class Prun:
             "Files that each job writes, comma-separated; those of a wildcard become one tarball.",
         ),
     )
+    dest_se: str | None = field(
+        default=None,
+        metadata=option("output", "--destSE", "The storage endpoint that all output goes to."),
+    )
+    nucleus: str | None = field(
+        default=None, metadata=option("output", "--nucleus", "The site that all output goes to.")
+    )
+    gather: bool = field(
+        default=False,
+        metadata=option(
+            "output", "--gather", "Gather the output at one nucleus, which brokerage chooses."
+        ),
+    )
     n_jobs: int | None = field(default=None, metadata=option("split", "--nJobs", "How many jobs."))
     n_files_per_job: int | None = field(
         default=None, metadata=option("split", "--nFilesPerJob", "How many input files a job.")
@@ -148,6 +164,20 @@ class Prun:
     excluded_site: str | None = field(
         default=None,
         metadata=option("place", "--excludedSite", "Never run at these, comma-separated."),
+    )
+    t1_weight: int = field(
+        default=0,
+        metadata=option("place", "--t1Weight", "-1: run where the output is gathered only."),
+    )
+    ip_connectivity: str | None = field(
+        default=None,
+        metadata=option(
+            "place", "--ipConnectivity", "Network that jobs need: http, full, full#IPv6."
+        ),
+    )
+    direct_access_only: bool = field(
+        default=False,
+        metadata=option("input", "--directAccessOnly", "Read input where it is, never copy it."),
     )
     n_core: int = field(default=1, metadata=option("place", "--nCore", "Cores a job uses."))
     memory: str = field(
@@ -227,6 +257,7 @@ _FLAGS_OF_SPEC = {
     "max_attempts": "--maxAttempt",
     "parent_task_id": "--parentTaskID",
     "max_files_per_job": "--maxNFilesPerJob",
+    "destination": "--destSE",
 }
 _FLAGS_OF_STREAM = {"datasets": "--inDS", "n_files": "--nFiles", "n_skip": "--nSkipFiles"}
 
@@ -276,6 +307,12 @@ def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskS
         max_files_per_job=options.max_n_files_per_job,
         events_across_files=options.events_across_files,
         skip_scouts=options.skip_scout,
+        destination=options.dest_se,
+        nucleus=options.nucleus,
+        gather=options.gather,
+        t1_weight=options.t1_weight,
+        ip_connectivity=options.ip_connectivity,
+        direct_access_only=options.direct_access_only,
         site=options.site,
         excluded_sites=listed(options.excluded_site),
         core_count=options.n_core,

@@ -41,6 +41,11 @@ def parse_document(body: bytes, source: str) -> Any:
                 raise yaml.YAMLError(f"line {mark.line + 1}: aliases are not taken")
             return super().compose_node(parent, index)
 
+    # JSON has no moments: they stay the texts that they are there.
+    Plain.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in rules if tag != "tag:yaml.org,2002:timestamp"]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
     try:
         text = body.decode("utf-8")
         if text.lstrip().startswith("{"):

@@ -18,19 +18,28 @@ def _speed() -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteEntry:
-    """A site. A nucleus can gather the output of tasks that ran elsewhere."""
+    """A site. A nucleus can gather the output of tasks that ran elsewhere.
+
+    `down_from` and `down_until` are its next downtime, such as `2026-11-24T08:00:00Z`.
+    """
 
     is_nucleus: bool = False
+    down_from: str | None = None
+    down_until: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointEntry:
-    """A storage endpoint: its site, its URL, its space (GB; None: not known)."""
+    """A storage endpoint: its site, its URL, its space (GB; None: not known).
+
+    `expired_gb` are held by copies that may be deleted.
+    """
 
     site: str = field(metadata=_NAME)
     url: str = field(metadata={"longest": 1000})
     total_gb: float | None = field(default=None, metadata=_SPACE)
     free_gb: float | None = field(default=None, metadata=_SPACE)
+    expired_gb: float | None = field(default=None, metadata=_SPACE)
     is_blacklisted: bool = False
     is_tape: bool = False
 

@@ -13,6 +13,7 @@ from culm.wire.resource_units import CpuTimeUnit, RamCountUnit
 
 MAX_JOBS = 10_000_000
 MAX_FILES_PER_JOB = 100_000
+LEAST_USER_PRIORITY = 900
 USER_ACTIVITY = "user"
 """The activity (PanDA: prodSourceLabel) of what people run for themselves."""
 
@@ -63,6 +64,12 @@ class TaskSpec:
     workDiskCount, `min_cpu_efficiency` minCpuEfficiency as a fraction, `tgt_max_output_gb`
     tgtMaxOutputForNG, `max_files_per_job` nMaxFilesPerJob. With `events_across_files` a job's
     events may come from the end of one file and the start of the next.
+
+    `destination` (destSE) is the storage endpoint that takes all output, `nucleus` the site; with
+    `gather` alone, task brokerage chooses one of the nuclei. `t1_weight` (t1Weight) -1: all jobs
+    run at the nucleus. `architecture` is `sw_platform<@base_platform><#cpu><&gpu>`,
+    `ip_connectivity` (ipConnectivity) is `network#ip_stack`. Input is copied to the job's
+    directory if `force_staged`, never if `direct_access_only` (allowInputLAN=only).
     """
 
     name: str = field(
@@ -96,7 +103,7 @@ class TaskSpec:
     walltime_seconds: int = field(default=86_400, metadata={"minimum": 1, "maximum": 31_536_000})
     disk_mb: int = field(default=10_000, metadata={"minimum": 1, "maximum": 1_000_000_000})
     max_attempts: int = field(default=3, metadata={"minimum": 1, "maximum": 50})
-    priority: int = field(default=1000, metadata={"minimum": 900, "maximum": 1100})
+    priority: int = field(default=1000, metadata={"minimum": 0, "maximum": 1100})
     parent_task_id: int | None = _rule(1, 2**62)
     vo: str | None = _rule(pattern=names.USER, rule="an organisation's name")
     activity: str | None = _rule(
@@ -105,9 +112,15 @@ class TaskSpec:
     working_group: str | None = _rule(pattern=names.USER, rule="a working group's name")
     processing_type: str | None = _rule(pattern=names.USER, rule="a kind of processing")
     campaign: str | None = _rule(pattern=names.USER, rule="a campaign's name")
+    destination: str | None = _rule(pattern=names.USER, rule="a storage endpoint's name")
+    nucleus: str | None = _rule(pattern=names.USER, rule="a site's name")
+    gather: bool = False
+    t1_weight: int = field(default=0, metadata={"minimum": -1, "maximum": 1000})
     architecture: str | None = _rule(longest=255)
     release: str | None = _rule(pattern=names.RELEASE, rule=names.RELEASE_RULE, longest=255)
+    ip_connectivity: str | None = _rule(longest=20)
     force_staged: bool = False
+    direct_access_only: bool = False
     max_files_per_job: int | None = _rule(1, MAX_FILES_PER_JOB)
     events_across_files: bool = False
     skip_scouts: bool = False
@@ -180,6 +193,24 @@ def _split_rules(spec: TaskSpec) -> Iterator[FieldFault]:
         yield FieldFault("site", spec.site, "is among the excluded sites too")
 
 
+def _priority_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    # Among people's own tasks a low priority would be one that never runs.
+    if spec.priority < LEAST_USER_PRIORITY and spec.activity in (None, USER_ACTIVITY):
+        needed = f"from {LEAST_USER_PRIORITY} to 1100; less for another activity than user"
+        yield FieldFault("priority", str(spec.priority), needed)
+
+
+def _place_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    if spec.destination is not None and spec.nucleus is not None:
+        yield FieldFault("nucleus", spec.nucleus, "give destination or nucleus, not both")
+    if spec.nucleus is not None and spec.nucleus in spec.excluded_sites:
+        yield FieldFault("nucleus", spec.nucleus, "is among the excluded sites too")
+    if spec.direct_access_only and not spec.inputs:
+        yield FieldFault("direct_access_only", "true", "only for a task with input")
+    if spec.direct_access_only and spec.force_staged:
+        yield FieldFault("direct_access_only", "true", "not together with force_staged")
+
+
 def _output_rules(spec: TaskSpec) -> Iterator[FieldFault]:
     for name in sorted({n for n in spec.outputs if spec.outputs.count(n) > 1}):
         yield FieldFault("outputs", name, "each output once")
@@ -187,4 +218,4 @@ def _output_rules(spec: TaskSpec) -> Iterator[FieldFault]:
         yield FieldFault("command", "%OUT", "no output is declared")
 
 
-_RULES = (_input_rules, _split_rules, _output_rules)
+_RULES = (_input_rules, _split_rules, _priority_rules, _place_rules, _output_rules)

@@ -34,11 +34,23 @@ class QueueWhy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NucleusWhy:
+    """What task brokerage says of one nucleus: taken (with its weight), not yet, or never."""
+
+    nucleus: str
+    verdict: str
+    rule: str = ""
+    reason: str = ""
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
     """What hinders a task or job, or how far it is.
 
     `verdict` is one of: ended, runs, waits, taken (brokerage takes it), not yet, never. `changes`
-    are the smallest requests that would help, the smallest first.
+    are the smallest requests that would help, the smallest first. `nuclei` are there if the task's
+    output is gathered at one that brokerage chooses: the chosen one first.
     """
 
     noun: str
@@ -51,5 +63,6 @@ class Why:
     rules: tuple[RuleWhy, ...] = ()
     changes: tuple[str, ...] = ()
     queues: tuple[QueueWhy, ...] = ()
+    nuclei: tuple[NucleusWhy, ...] = ()
     brokered_at: str | None = None
     cycle: int | None = None

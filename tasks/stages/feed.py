@@ -225,9 +225,12 @@ def _insert(act: Act, dataset: Dataset, max_attempts: int, new: list[NewFile]) -
             [(i, dataset.id, row[0], str(FileStatus.READY), max_attempts, *row[1:])
              for i, row in zip(ids, new, strict=True)],
         )  # fmt: skip
+        whole = [size or 0 for _, size, _, _, start_event, _ in new if start_event == 0]
         act.session.connection().execute(
             update(DATASET).where(DATASET.c.id == dataset.id)
-            .values(n_files=DATASET.c.n_files + len(new))
+            .values(n_files=DATASET.c.n_files + len(new),
+                    n_whole_files=DATASET.c.n_whole_files + len(whole),
+                    size_bytes=DATASET.c.size_bytes + sum(whole))
         )  # fmt: skip
     empty = not new and not dataset.n_files
     event = DatasetEvent.CONTENTS_AWAITED if empty else DatasetEvent.CONTENTS_LISTED

@@ -37,6 +37,16 @@ _COPIES = (
 _COLUMNS = ("dataset_id", "endpoint_id", "task_id", "n_files", "size_bytes")
 
 
+def note_locality(session: Session, task_id: int) -> None:
+    """Look up where the input of one task is: a new one need not wait for the updater."""
+    found = session.connection().execute(_COPIES.where(TASK.c.id == task_id)).all()
+    session.connection().execute(
+        delete(DATASET_LOCALITY).where(DATASET_LOCALITY.c.task_id == task_id)
+    )
+    rows = [(*row[:3], int(row[3]), int(row[4])) for row in found]
+    insert_rows(session, DatasetLocality, _COLUMNS, rows, now=database_time(session))
+
+
 def update_locality(books: Books) -> str:
     """Look up anew where the input of the living tasks is; that of ended ones is forgotten.
 

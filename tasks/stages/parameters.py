@@ -25,10 +25,11 @@ _PARAMETERS = core(TaskParameters)
 KEPT = frozenset({
     "name", "outputs", "parent_task_id", "n_jobs", "n_events", "n_events_per_job",
     "n_events_per_file", "events_across_files",
+    "destination", "nucleus", "gather",
     "vo", "activity", "working_group", "processing_type", "campaign",
 })  # fmt: skip
-"""Names of what is written already, what input was cut by already, and whose share it counts for:
-who may say that was asked when it was submitted."""
+"""Names of what is written already and where, what input was cut by already, and whose share it
+counts for: who may say that was asked when it was submitted."""
 _COLUMNS = (
     "priority", "core_count", "memory_mb", "disk_mb", "walltime_seconds", "max_attempts",
 )  # fmt: skip

@@ -23,6 +23,7 @@ from tasks.store.tables import (
     JOB,
     JOB_LEASED,
     JOB_WAITING,
+    METADATA,
     PILOT,
     QUEUE,
     QUEUE_STATISTICS,
@@ -49,6 +50,9 @@ _REST = (
     select(JOB.c.queue_id, JOB.c.status, func.count())
     .where(JOB.c.status.in_([str(s) for s in _OTHERS])).group_by(JOB.c.queue_id, JOB.c.status)
 )  # fmt: skip
+_MEASURED = tuple(
+    METADATA.c.metrics[name].as_float() for name in ("read_mb", "write_mb", "wall_seconds")
+)
 _HEARD = PILOT.c.last_heard_at > db_now(-SEEN_SECONDS)
 _PILOTS = select(
     PILOT.c.queue_id,
@@ -64,6 +68,7 @@ class _Seen:
 
     last_start_at: datetime | None = None
     run_seconds: list[float] = field(default_factory=list)
+    disk_io_kb_per_second: list[float] = field(default_factory=list)
 
 
 def queue_statistics(books: Books) -> str:
@@ -130,14 +135,18 @@ def _moves(session: Session, since: int) -> tuple[defaultdict[int, _Seen], int]:
     last = int(run(select(func.coalesce(func.max(HISTORY.c.id), 0))).scalar_one())
     found: defaultdict[int, _Seen] = defaultdict(_Seen)
     moves = (
-        select(JOB.c.queue_id, HISTORY.c.to_status, HISTORY.c.at, JOB.c.started_at, JOB.c.ended_at)
+        select(JOB.c.queue_id, HISTORY.c.to_status, HISTORY.c.at, JOB.c.started_at, JOB.c.ended_at,
+               JOB.c.core_count, *_MEASURED)
         .join(JOB, JOB.c.id == HISTORY.c.entity_id)
+        .outerjoin(METADATA, METADATA.c.job_id == JOB.c.id)
         .where(HISTORY.c.id > max(since, last - MOVES_A_RUN), HISTORY.c.id <= last,
                HISTORY.c.noun == "job",
                HISTORY.c.to_status.in_([str(_J.RUNNING), str(_J.FINISHED)]))
         .order_by(HISTORY.c.id)
     )  # fmt: skip
-    for queue_id, status, at, started_at, ended_at in run(moves):
+    for queue_id, status, at, started_at, ended_at, core_count, *measured in run(moves):
+        if status == _J.FINISHED and measured[2]:
+            found[queue_id].disk_io_kb_per_second.append(_disk_io(core_count, *measured))
         if status == _J.RUNNING:
             found[queue_id].last_start_at = at
         elif started_at is not None and ended_at is not None:
@@ -147,17 +156,33 @@ def _moves(session: Session, since: int) -> tuple[defaultdict[int, _Seen], int]:
     return found, last
 
 
+def _disk_io(
+    core_count: int, read_mb: float | None, write_mb: float | None, wall_seconds: float
+) -> float:
+    """What a job read from and wrote to local disk, kB in a second for each core."""
+    return ((read_mb or 0.0) + (write_mb or 0.0)) * 1000 / (wall_seconds * core_count)
+
+
+def _mean(before: float, weight: int, new: list[float]) -> float:
+    """A mean that so many values made up, with new ones."""
+    return (before * weight + sum(new)) / (weight + len(new)) if new else before
+
+
 def _from_moves(before: Any, seen: _Seen, n_running: int, now: datetime) -> dict[str, Any]:
     mean, weight = (None, 0) if before is None else (before.mean_run_seconds, before.n_runs)
     weight = min(weight, REMEMBERED_RUNS) if mean is not None else 0
     n_new = len(seen.run_seconds)
     if n_new:
-        mean = ((mean or 0.0) * weight + sum(seen.run_seconds)) / (weight + n_new)
+        mean = _mean(mean or 0.0, weight, seen.run_seconds)
+    disk_io, n_io = (0.0, 0) if before is None else (before.disk_io_kb_per_second, before.n_disk_io)
+    n_io = min(n_io, REMEMBERED_RUNS)
     most, most_at = (0, None) if before is None else (before.most_running, before.most_running_at)
     if n_running >= most or most_at is None or now - most_at > A_DAY:
         most, most_at = n_running, now
     return {
         "mean_run_seconds": mean, "n_runs": weight + n_new, "most_running": most,
+        "disk_io_kb_per_second": _mean(disk_io, n_io, seen.disk_io_kb_per_second),
+        "n_disk_io": n_io + len(seen.disk_io_kb_per_second),
         "most_running_at": most_at,
         "last_start_at": seen.last_start_at or (before.last_start_at if before else None),
     }  # fmt: skip

@@ -51,7 +51,8 @@ _S = QUEUE_STATISTICS.c
 _QUEUES = (
     select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.status, QUEUE.c.settings, SITE.c.name.label("site"),
            _S.n_defined, _S.n_assigned, _S.n_transferring, _S.n_nodes_asking, _S.n_nodes_updating,
-           _S.most_running, _S.mean_run_seconds, _S.last_start_at, _S.last_pilot_at)
+           _S.most_running, _S.mean_run_seconds, _S.last_start_at, _S.last_pilot_at,
+           _S.disk_io_kb_per_second)
     .join(SITE, SITE.c.id == QUEUE.c.site_id)
     .join(QUEUE_STATISTICS, _S.queue_id == QUEUE.c.id, isouter=True)
 )  # fmt: skip
@@ -162,6 +163,7 @@ def _queue(row: Any, counts: _Counts, storage: tuple[str, float | None], now: da
         n_transferring=row.n_transferring or 0, n_batch_jobs=n_slots,
         most_running=row.most_running or 0, n_nodes_asking=row.n_nodes_asking or 0,
         n_nodes_updating=row.n_nodes_updating or 0, mean_run_seconds=row.mean_run_seconds,
+        disk_io_kb_per_second=row.disk_io_kb_per_second or 0.0,
         last_start_seconds_ago=_ago(row.last_start_at, now),
         last_pilot_seconds_ago=_ago(heard_at, now),
         n_slots=queue_settings(row.settings, row.name).n_slots,
@@ -172,7 +174,7 @@ def _queue(row: Any, counts: _Counts, storage: tuple[str, float | None], now: da
 def _with_settings(row: Any, storage: tuple[str, float | None], load: Load) -> Queue:
     s = queue_settings(row.settings, row.name)
     return Queue(
-        name=row.name, site=row.site, status=row.status, core_count=s.core_count,
+        name=row.name, site=row.site, kind=s.kind, status=row.status, core_count=s.core_count,
         min_core_count=s.min_core_count, core_power=s.core_power, max_memory_mb=s.max_memory_mb,
         min_memory_mb=s.min_memory_mb, max_disk_mb=s.max_disk_mb,
         max_walltime_seconds=s.max_walltime_seconds, fair_share_policy=s.fair_share_policy,

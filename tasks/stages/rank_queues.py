@@ -17,7 +17,7 @@ from tasks.stages.demands import demand_of
 from tasks.stages.queue_view import QueueView, queue_view
 from tasks.store.configuration import values
 from tasks.store.moves import database_time
-from tasks.tables import Decision, Task
+from tasks.tables import Decided, Decision, Task
 from tasks.thresholds import Brokerage
 
 log = logging.getLogger(__name__)
@@ -63,9 +63,14 @@ def _preset(chosen: Brokerage) -> Preset:
         return GENERIC
 
 
-def keep_decision(session: Session, task_id: int, ranking: Ranking) -> None:
-    """Write the ranking and every rejection of a task's latest brokerage."""
-    decision = session.get(Decision, task_id) or Decision(
+def keep_decision(
+    session: Session,
+    task_id: int,
+    ranking: Ranking,
+    kind: type[Decided] = Decision,
+) -> None:
+    """Write the ranking and every rejection of a task's latest brokerage of this kind."""
+    decision = session.get(kind, task_id) or kind(
         task_id=task_id, cycle=0, ranking=[], rejections=[], at=database_time(session)
     )
     decision.cycle += 1

@@ -37,7 +37,7 @@ class Room:
 
 
 @dataclass(slots=True)
-class _Standing:
+class Standing:
     """The shares of one database: what each is due, what it has by the last count, and what
     this process has given out since.
     """
@@ -54,7 +54,7 @@ class _Standing:
         return {n: self.used_hs06.get(n, 0.0) + self.given_hs06.get(n, 0.0) for n in names}
 
 
-_kept: WeakKeyDictionary[Any, _Standing] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Any, Standing] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 _FITS = (
@@ -94,7 +94,7 @@ def next_jobs(session: Session, queue_id: int, room: Room, wanted: int, power: f
 
     `power` is the HS06 of a core at the queue.
     """
-    standing = _standing(session)
+    standing = standing_of(session)
     heads = _HEADS[session.connection().dialect.name].rows(
         session, shares=list(standing.due), queue_id=queue_id, wanted=wanted, **asdict(room)
     )
@@ -110,7 +110,7 @@ def next_jobs(session: Session, queue_id: int, room: Room, wanted: int, power: f
     return served
 
 
-def _standing(session: Session) -> _Standing:
+def standing_of(session: Session) -> Standing:
     """What the shares are due and have; read again when it is a little old."""
     pool, now = session.connection().engine.pool, time.monotonic()
     with _lock:
@@ -120,7 +120,7 @@ def _standing(session: Session) -> _Standing:
     use = share_use(session)
     standings = share_tree(session).standings(use.used_hs06, use.queued_hs06)
     due = {standing.name: standing.due for standing in standings}
-    fresh = _Standing(due, use.used_hs06, use.counted_at, now)
+    fresh = Standing(due, use.used_hs06, use.counted_at, now)
     if before is not None and before.counted_at == use.counted_at:
         fresh.given_hs06 = before.given_hs06
     with _lock:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from broker.architecture import parse_architecture
+from broker.connectivity import parse_connectivity
 from culm.core.errors import Conflict, FieldFault, InvalidRequest
 from culm.core.names import MAX_NAME
 from culm.core.nearest import unknown_name
@@ -27,7 +28,7 @@ from tasks.store.bulk import insert_rows
 from tasks.store.ids import take_ids
 from tasks.store.locks import one_at_a_time
 from tasks.store.moves import database_time
-from tasks.store.tables import QUEUE, SITE, TASK
+from tasks.store.tables import ENDPOINT, QUEUE, SITE, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Sandbox as SandboxRow
 from tasks.tables import StatusHistory, Task, TaskParameters, User
@@ -110,7 +111,8 @@ def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFaul
     """Everything that a task names and that is not there, or not this user's to use."""
     yield from _name_faults(spec, user)
     yield from _site_faults(session, spec)
-    yield from _architecture_faults(spec)
+    yield from _place_faults(session, spec)
+    yield from _form_faults(spec)
     if spec.sandbox is not None and session.get(SandboxRow, spec.sandbox) is None:
         yield FieldFault("sandbox", spec.sandbox, "no such sandbox here: upload it first")
     coming: set[str] = set()
@@ -135,13 +137,6 @@ def _name_faults(spec: TaskSpec, user: str) -> Iterator[FieldFault]:
             )  # fmt: skip
 
 
-def _architecture_faults(spec: TaskSpec) -> Iterator[FieldFault]:
-    try:
-        parse_architecture(spec.architecture or "")
-    except InvalidRequest as error:
-        yield from error.faults
-
-
 def _site_faults(session: Session, spec: TaskSpec) -> Iterator[FieldFault]:
     wanted = [("site", spec.site)] if spec.site else []
     wanted += [("excluded_sites", name) for name in spec.excluded_sites]
@@ -154,6 +149,27 @@ def _site_faults(session: Session, spec: TaskSpec) -> Iterator[FieldFault]:
     for field, name in wanted:
         if name not in known:
             yield FieldFault(field, str(name), unknown_name(str(name), known))
+
+
+def _place_faults(session: Session, spec: TaskSpec) -> Iterator[FieldFault]:
+    for field, name, table in (
+        ("destination", spec.destination, ENDPOINT), ("nucleus", spec.nucleus, SITE),
+    ):  # fmt: skip
+        if name is not None:
+            known = session.connection().execute(select(table.c.name)).scalars().all()
+            if name not in known:
+                yield FieldFault(field, name, unknown_name(name, known))
+
+
+def _form_faults(spec: TaskSpec) -> Iterator[FieldFault]:
+    for read in (
+        lambda: parse_architecture(spec.architecture or ""),
+        lambda: parse_connectivity(spec.ip_connectivity or "", "ip_connectivity", "none"),
+    ):
+        try:
+            read()
+        except InvalidRequest as error:
+            yield from error.faults
 
 
 def _stream_faults(

@@ -15,6 +15,7 @@ from tasks.stages.asking import Needs
 from tasks.stages.drafts import Draft, secondary_slice
 from tasks.stages.priorities import priorities_of
 from tasks.stages.stage import Act
+from tasks.stages.wall_limits import walltimes_at
 from tasks.statuses import DatasetKind, FileStatus, JobStatus
 from tasks.store.bulk import id_in, insert_rows
 from tasks.store.ids import take_ids
@@ -45,17 +46,21 @@ def write_jobs(act: Act, task: Task, batch: Batch, datasets: Sequence[Dataset]) 
     priorities = priorities_of(act.session, task, len(drafts))
     if batch.are_scouts:
         priorities = [of_scout(priority) for priority in priorities]
+    asked = asdict(batch.needs)
+    walltimes = walltimes_at(
+        act.session, {d.queue_id for d in drafts}, asked.pop("walltime_seconds")
+    )
     insert_rows(
         act.session, Job,
         ("id", "attempt_nr", "retry_of", "queue_id", "serial_nr", "sequence_nr", "first_event",
-         "max_events", "skip_events", "priority"),
+         "max_events", "skip_events", "priority", "walltime_seconds"),
         [(job_id, d.attempt_nr, d.chunk.retry_of, d.queue_id, d.serial_nr, d.sequence_nr,
-          d.first_event, d.max_events, d.skip_events, priority)
+          d.first_event, d.max_events, d.skip_events, priority, walltimes[d.queue_id])
          for job_id, d, priority in zip(job_ids, drafts, priorities, strict=True)],
         now=database_time(act.session),
         same={"task_id": task.id, "status": str(JobStatus.ACTIVATED),
               "share_name": task.share_name, "resource_type": task.resource_type,
-              **asdict(batch.needs)},
+              **asked},
     )  # fmt: skip
     _pick_inputs(act, drafts, job_ids, datasets)
     secondaries: dict[str, list[Dataset]] = defaultdict(list)

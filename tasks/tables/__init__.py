@@ -4,7 +4,7 @@ from tasks.tables.catalog import CatalogDataset, CatalogFile, Replica
 from tasks.tables.command import Command
 from tasks.tables.configuration import Configuration, ConfigurationHistory
 from tasks.tables.dataset import Dataset
-from tasks.tables.decision import Decision
+from tasks.tables.decision import Decided, Decision, NucleusDecision
 from tasks.tables.file import File
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
@@ -29,9 +29,10 @@ from tasks.tables.user import RevokedToken, User
 
 __all__ = [
     "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory", "Dataset",
-    "DatasetLocality", "Decision", "File", "GlobalShare", "IdCounter", "Job", "JobFile",
-    "JobMetadata", "Link", "Lock", "Pilot", "Preassignment", "Queue", "QueueStatistics",
-    "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest", "RetryRule", "RevokedToken",
-    "Sandbox", "ScheduleRun", "ShareRule", "ShareStatistics", "Site", "StatusHistory",
-    "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User", "WakeUp", "WorkerTarget",
+    "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job", "JobFile",
+    "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
+    "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
+    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "ShareRule", "ShareStatistics", "Site",
+    "StatusHistory", "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User", "WakeUp",
+    "WorkerTarget",
 ]  # fmt: skip

@@ -15,7 +15,8 @@ class Dataset(SQLModel, table=True):
     `is_primary` marks the stream whose every file is processed exactly once. `local_name` is
     the name or pattern of an output in the job's directory. The counters equal the sums over
     the dataset's file rows (invariant I5) and change in the same transactions:
-    `n_files_used` counts the files that are no longer ready.
+    `n_files_used` counts the files that are no longer ready. `n_whole_files` and `size_bytes`
+    are those of an input, each file counted once, however many ranges of events it was cut into.
     """
 
     __tablename__ = "dataset"
@@ -37,3 +38,5 @@ class Dataset(SQLModel, table=True):
     n_files_used: int = 0
     n_files_finished: int = 0
     n_files_failed: int = 0
+    n_whole_files: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    size_bytes: int = Field(default=0, sa_type=ID, sa_column_kwargs={"server_default": "0"})

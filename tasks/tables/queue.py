@@ -19,14 +19,23 @@ def _flag(value: bool) -> Any:
     return Field(default=value, sa_column_kwargs={"server_default": default})
 
 
+def _zero() -> Any:
+    return Field(default=0, sa_column_kwargs={"server_default": "0"})
+
+
 class Site(SQLModel, table=True):
-    """A computing site; a nucleus can gather the output of tasks that ran elsewhere."""
+    """A computing site; a nucleus can gather the output of tasks that ran elsewhere.
+
+    `down_from` to `down_until` is its next downtime, or the one that it is in.
+    """
 
     __tablename__ = "site"
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(max_length=63, unique=True)
     is_nucleus: bool = _flag(False)
+    down_from: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    down_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Queue(SQLModel, table=True):
@@ -49,7 +58,8 @@ class Queue(SQLModel, table=True):
 
 class StorageEndpoint(SQLModel, table=True):
     """A place for files. `url` is the prefix that pilots use: `file:///…`, `https://…`, or a
-    path on our own server (`/v1/storage/NAME`), whose files lie under `directory`.
+    path on our own server (`/v1/storage/NAME`), whose files lie under `directory`. `expired_gb`
+    are held by copies that may be deleted.
     """
 
     __tablename__ = "storage_endpoint"
@@ -61,6 +71,7 @@ class StorageEndpoint(SQLModel, table=True):
     directory: str | None = Field(default=None, max_length=1000)
     total_gb: float | None = None
     free_gb: float | None = None
+    expired_gb: float | None = None
     is_blacklisted: bool = _flag(False)
     is_tape: bool = _flag(False)
 
@@ -95,7 +106,8 @@ class Link(SQLModel, table=True):
 class QueueStatistics(SQLModel, table=True):
     """What is at a queue, as counted last (tasks.stages.queue_statistics).
 
-    `history_id` is the last move of a job that went into times and means.
+    `history_id` is the last move of a job that went into times and means. The mean disk I/O is
+    that of a core, over `n_disk_io` jobs that were measured.
     """
 
     __tablename__ = "queue_statistics"
@@ -114,6 +126,8 @@ class QueueStatistics(SQLModel, table=True):
     most_running_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     mean_run_seconds: float | None = None
     n_runs: int = 0
+    disk_io_kb_per_second: float = _zero()
+    n_disk_io: int = _zero()
     last_start_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_pilot_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     history_id: int = Field(default=0, sa_type=ID)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from culm.core.units import format_duration
-from culm.wire.why import QueueWhy, RuleWhy
+from culm.wire.why import NucleusWhy, QueueWhy, RuleWhy
 
 ENDED, RUNS, WAITS = "ended", "runs", "waits"
 TAKEN, NOT_YET, NEVER = "taken", "not yet", "never"
@@ -22,6 +22,7 @@ class Finding:
     rules: tuple[RuleWhy, ...] = ()
     changes: tuple[str, ...] = ()
     queues: tuple[QueueWhy, ...] = ()
+    nuclei: tuple[NucleusWhy, ...] = ()
 
 
 def since(moment: datetime | None, now: datetime) -> str:

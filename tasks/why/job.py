@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from culm.core.errors import NotFound
@@ -12,10 +12,11 @@ from culm.wire.why import Why
 from tasks.lifecycles import JOB as MACHINE
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
 from tasks.store.moves import database_time
-from tasks.store.tables import JOB, JOB_WAITING, PILOT
+from tasks.store.tables import JOB, PILOT
 from tasks.tables import Job
-from tasks.why.findings import ENDED, NEVER, NOT_YET, RUNS, WAITS, Finding, many, seconds, since
+from tasks.why.findings import ENDED, NEVER, NOT_YET, RUNS, WAITS, Finding, seconds, since
 from tasks.why.lines import QueueRow, Staff, pilots_in_words, queue_rows, staff_of
+from tasks.why.places import Place, jobs_before
 from tasks.why.task import error_in_words
 
 _WITH_PILOT = (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)
@@ -55,10 +56,11 @@ def _finding(session: Session, job: Job) -> Finding:
 def _activated(session: Session, job: Job, queue: QueueRow, now: datetime) -> Finding:
     staff = staff_of(session, [job.queue_id]).get(job.queue_id, Staff())
     summary = f"it waits for a pilot at queue {queue.name} for {since(job.created_at, now)}"
-    ahead = _n_ahead(session, job)
+    place = Place(job.share_name, job.priority, job.id)
+    ahead = jobs_before(session, {job.queue_id: place})[job.queue_id]
     details = [pilots_in_words(queue, staff, now)]
-    details.append(f"{many(ahead, 'job')} of higher priority or older stand before it" if ahead
-                   else "it is the first in the line")  # fmt: skip
+    verb = "stands" if ahead.total == 1 else "stand"
+    details.append(f"{ahead} {verb} before it" if ahead.total else "it is the first in the line")
     short = _too_large(session, job) if staff.n_slots else ()
     if short:
         return Finding(verdict=NEVER, summary=f"{summary}: no pilot there is large enough",
@@ -66,14 +68,6 @@ def _activated(session: Session, job: Job, queue: QueueRow, now: datetime) -> Fi
     if queue.status == QueueStatus.OFFLINE:
         details.append("if the queue stays so, the job is sent elsewhere after some hours")
     return Finding(verdict=NOT_YET, summary=summary, details=tuple(details))
-
-
-def _n_ahead(session: Session, job: Job) -> int:
-    before = or_(JOB.c.priority > job.priority,
-                 (JOB.c.priority == job.priority) & (JOB.c.id < job.id))  # fmt: skip
-    return int(session.connection().execute(
-        select(func.count()).where(JOB_WAITING, JOB.c.queue_id == job.queue_id, before)
-    ).scalar_one())  # fmt: skip
 
 
 def _too_large(session: Session, job: Job) -> tuple[str, ...]:

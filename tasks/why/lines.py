@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
@@ -15,6 +15,7 @@ from tasks.store.bulk import id_in
 from tasks.store.moves import database_time
 from tasks.store.tables import JOB, JOB_ALIVE, JOB_WAITING, PILOT, QUEUE, QUEUE_STATISTICS
 from tasks.why.findings import RUNS, WAITS, Finding, many, since
+from tasks.why.places import Place, jobs_before
 
 QUEUES_SHOWN = 5
 """Queues with most of the task's waiting jobs."""
@@ -64,13 +65,12 @@ def _waiting_lines(
     session: Session, task_id: int, waiting: Mapping[int, int], names: Mapping[int, QueueRow]
 ) -> list[str]:
     most = sorted(waiting, key=lambda i: (-waiting[i], i))[:QUEUES_SHOWN]
-    ahead = _ahead(session, task_id, most)
+    ahead = jobs_before(session, _firsts(session, task_id, most))
     staff, now = staff_of(session, most), database_time(session)
     lines = []
     for queue_id in most:
         words = f"queue {names[queue_id].name}: {waiting[queue_id]} wait"
-        before = ahead.get(queue_id, 0)
-        words += f" behind {many(before, 'job')} of higher priority or older" if before else ""
+        words += f" behind {ahead[queue_id]}" if ahead[queue_id].total else ""
         said = pilots_in_words(names[queue_id], staff.get(queue_id, Staff()), now)
         lines.append(f"{words}; {said}")
     rest = len(waiting) - len(most)
@@ -103,25 +103,17 @@ def staff_of(session: Session, queue_ids: Iterable[int]) -> dict[int, Staff]:
     return {row[0]: Staff(n_slots=int(row[1]), last_heard_at=row[2]) for row in rows}
 
 
-def _ahead(session: Session, task_id: int, queue_ids: list[int]) -> dict[int, int]:
-    """Waiting jobs of others before the first one of this task, by queue."""
-    best = (
-        select(JOB.c.queue_id, func.max(JOB.c.priority).label("priority"),
-               func.min(JOB.c.id).label("id"))
-        .where(JOB.c.task_id == task_id, JOB_WAITING).group_by(JOB.c.queue_id).subquery()
-    )  # fmt: skip
-    before = or_(
-        JOB.c.priority > best.c.priority,
-        and_(JOB.c.priority == best.c.priority, JOB.c.id < best.c.id),
+def _firsts(session: Session, task_id: int, queue_ids: list[int]) -> dict[int, Place]:
+    """The job of this task that goes first, by queue."""
+    c = JOB.c
+    turn = func.row_number().over(partition_by=c.queue_id, order_by=(c.priority.desc(), c.id))
+    mine = (
+        select(c.queue_id, c.share_name, c.priority, c.id, turn.label("turn"))
+        .where(c.task_id == task_id, JOB_WAITING, id_in(c.queue_id, queue_ids, session))
+        .subquery()
     )
-    rows = session.connection().execute(
-        select(JOB.c.queue_id, func.count())
-        .join(best, best.c.queue_id == JOB.c.queue_id)
-        .where(JOB_WAITING, id_in(JOB.c.queue_id, queue_ids, session), JOB.c.task_id != task_id,
-               before)
-        .group_by(JOB.c.queue_id)
-    )  # fmt: skip
-    return {row[0]: row[1] for row in rows}
+    rows = session.connection().execute(select(mine).where(mine.c.turn == 1))
+    return {row.queue_id: Place(row.share_name, row.priority, row.id) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from tasks.views.shown import moment
 from tasks.why.brokerage import of_brokerage
 from tasks.why.findings import ENDED, NOT_YET, TAKEN, WAITS, Finding, many, since
 from tasks.why.lines import of_lines
+from tasks.why.nuclei import kept_choice, of_nuclei
 
 ERRORS_SHOWN = 3
 _T = TaskStatus
@@ -43,7 +44,7 @@ def why_task(session: Session, task_id: int, *, with_queues: bool = False) -> Wh
     task = session.get(Task, task_id)
     if task is None:
         raise NotFound(f"no task {task_id}")
-    found = _finding(session, task, with_queues)
+    found = _with_nucleus(session, task, _finding(session, task, with_queues))
     kept = (
         session.connection()
         .execute(select(DECISION.c.at, DECISION.c.cycle).where(DECISION.c.task_id == task_id))
@@ -52,9 +53,17 @@ def why_task(session: Session, task_id: int, *, with_queues: bool = False) -> Wh
     return Why(
         noun="task", id=task_id, task_id=task_id, status=task.status, verdict=found.verdict,
         summary=found.summary, details=found.details, rules=found.rules, changes=found.changes,
-        queues=found.queues, brokered_at=moment(kept.at) if kept else None,
+        queues=found.queues, nuclei=found.nuclei, brokered_at=moment(kept.at) if kept else None,
         cycle=kept.cycle if kept else None,
     )  # fmt: skip
+
+
+def _with_nucleus(session: Session, task: Task, found: Finding) -> Finding:
+    """With the nucleus that was chosen for its output, if one was."""
+    words_, nuclei = kept_choice(session, task)
+    if not words_ or task.status in MACHINE.final:
+        return found
+    return replace(found, details=(*found.details, words_), nuclei=nuclei)
 
 
 def _finding(session: Session, task: Task, with_queues: bool) -> Finding:
@@ -145,6 +154,9 @@ def _throttled(session: Session, task: Task) -> Finding:
 
 def _awaits_input(session: Session, task: Task) -> Finding | None:
     """For pending tasks that brokerage has not come to."""
+    place = of_nuclei(session, task) if _n_unused(session, task.id) else None
+    if place is not None:
+        return place
     looked_at = task.next_look_at is not None
     if looked_at and not (task.input_open and _n_unused(session, task.id) == 0):
         return None

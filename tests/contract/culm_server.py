@@ -64,6 +64,7 @@ class World:
         "shares": [{"name": "default", "weight": 100}], "rules": []})  # fmt: skip
     thresholds: dict[str, Any] = field(default_factory=lambda: {"NQUEUECAP": 100})
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resource_types: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     commands: list[tuple[int, str]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -384,6 +385,19 @@ class Handler(BaseHTTPRequestHandler):
         found = rules[rule_id] if rule_id else {"rules": list(rules.values())}
         if self.command == "DELETE":
             del rules[rule_id]
+        self.value(found)
+
+    def on_resource_types(self, name: str = "") -> None:
+        types = self.world.resource_types
+        if self.command in ("POST", "PUT"):
+            wanted = json.loads(self.body)
+            name = name or wanted["name"]
+            types[name] = wanted
+        elif name and name not in types:
+            raise NotFound(f"resource type {name}: unknown")
+        found = types[name] if name else {"types": list(types.values())}
+        if self.command == "DELETE":
+            del types[name]
         self.value(found)
 
     def on_pilots(self) -> None:

@@ -121,6 +121,10 @@ def test_dry_run_sends_nothing(culm: Run, world: World) -> None:
         (["task", "incexec", "10000001", "--set", "memory_mb"], 2, "core_count=8"),
         (["retry-rule", "add", "--source", "pilots", "--action", "no_retry"], 2, "pilot"),
         (["retry-rule", "remove", "7"], 4, "no retry rule 7"),
+        (["resource-type", "add", "BIG", "cores=8"], 2, "min_cores"),
+        (["resource-type", "add", "BIG", "min_cores=8", "max_cores=4"], 2, "which is 4"),
+        (["resource-type", "add", "BIG", "min_cores"], 2, "looks like"),
+        (["resource-type", "set", "BIG", "min_cores=8"], 4, "resource type BIG"),
         (["job", "show", "5"], 4, "no such job"),
         (["why", "17"], 4, "17 is neither a task nor a job of yours"),
         (["why", "--job", "17"], 4, "no such job"),
@@ -499,6 +503,22 @@ def test_tasks_are_released_changed_and_woken(culm: Run, world: World) -> None:
         assert culm("task", words[0], "10000001", *words[1:]).returncode == 0
     assert [command for _, command in world.commands] == [
         "avalanche", "release", "reactivate", "incexec"]  # fmt: skip
+
+
+def test_resource_types_are_added_changed_listed_and_removed(culm: Run, world: World) -> None:
+    made = culm("resource-type", "add", "HUGE", "min_cores=16", "max_cores=64", "--json")
+    assert json.loads(made.stdout)["max_cores"] == 64
+    assert culm("resource-type", "set", "HUGE", "max_cores=null",
+                "max_memory_mb_per_core=2000").returncode == 0  # fmt: skip
+    bounds = {"min_cores": 16, "min_memory_mb_per_core": 0, "max_memory_mb_per_core": 2000}
+    assert world.resource_types == {"HUGE": {"name": "HUGE"} | bounds}
+    assert [t["name"] for t in json.loads(culm("resource-type", "list", "--json").stdout)] == [
+        "HUGE"]  # fmt: skip
+    assert culm("resource-type", "list").stdout.splitlines()[-1].split() == [
+        "HUGE", "16", "or", "more", "0", "to", "2000", "0", "0"]  # fmt: skip
+    assert "resource type HUGE is gone: 16 or more cores" in culm(
+        "resource-type", "remove", "HUGE").stderr  # fmt: skip
+    assert world.resource_types == {}
 
 
 def test_retry_rules_are_added_changed_listed_and_removed(culm: Run, world: World) -> None:

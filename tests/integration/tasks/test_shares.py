@@ -19,6 +19,8 @@ from tasks.store.books import Books
 from tasks.store.configuration import set_value
 from tasks.store.shares import share_rules, share_tree, share_use
 from tasks.views.shares import share_list
+from tasks.why.job import why_job
+from tasks.why.task import why_task
 from tests.builders import (
     a_dataset,
     a_pilot,
@@ -278,6 +280,28 @@ def test_pilots_get_jobs_of_the_shares_by_what_they_are_due(books: Books) -> Non
     # What was given since the last count counts too.
     more = [job.task_id for job in get_work(books, pilot, n_jobs=10).jobs]
     assert (taken + more).count(managed) == 14
+
+
+def test_why_counts_the_jobs_that_shares_send_first(books: Books) -> None:
+    a_grid(books)
+    task_id = a_task(books, n_jobs=20, priority=1100)
+    managed = a_task(books, n_jobs=20, priority=900, activity="managed")
+    run_stages(books)
+    count_shares(books)
+    ids = [row[0] for row in rows(books, "SELECT id FROM job WHERE task_id = :t "
+                                  "ORDER BY priority DESC, id", t=task_id)]  # fmt: skip
+    with books.read() as session:
+        said = why_job(session, ids[2]).details[-1]
+        line = why_task(session, task_id).details[0]
+    pilot = a_pilot(books)
+    taken = [job.job_id for job in get_work(books, pilot, n_jobs=40).jobs]
+    before = taken.index(ids[2])
+    assert said == (f"2 of higher priority or older, and {before - 2} jobs of shares that are "
+                    "further below their due stand before it")  # fmt: skip
+    assert taken.index(ids[0]) == 1
+    assert " 20 wait behind 1 job of shares that are further below their due;" in line
+    assert len(taken) == 40
+    assert managed != task_id
 
 
 def test_jobs_of_one_share_are_served_by_priority(books: Books) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.shares import Share, ShareTree, scaled, serve
+from broker.shares import MOST_STEPS, Share, ShareTree, Waiting, n_served_before, scaled, serve
 from culm.core.errors import InvalidRequest
 
 
@@ -247,3 +247,33 @@ def test_each_job_is_served_once_and_in_the_order_of_its_share(
     for line in waiting.values():
         mine = [job_id for job_id in served if job_id in dict(line)]
         assert mine == [job_id for job_id, _ in line][: len(mine)]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcd"), st.tuples(st.integers(1, 30), st.floats(0.1, 100)), min_size=1
+    ),
+    st.dictionaries(st.sampled_from("abcd"), st.floats(0, 1)),
+    st.dictionaries(st.sampled_from("abcde"), st.floats(0, 500)),
+    st.data(),
+)
+def test_what_goes_before_a_job_is_what_is_served_before_it(
+    lines: dict[str, tuple[int, float]], due: dict[str, float], used: dict[str, float],
+    data: st.DataObject,
+) -> None:  # fmt: skip
+    share = data.draw(st.sampled_from(sorted(lines)))
+    n_same = data.draw(st.integers(0, lines[share][0] - 1))
+    numbers = iter(range(1000))
+    waiting = {s: [(next(numbers), hs06) for _ in range(n)] for s, (n, hs06) in lines.items()}
+    served = serve(due, used, waiting, 1000)
+    before = n_served_before(
+        due, used, {s: Waiting(n_jobs=n, hs06=hs06) for s, (n, hs06) in lines.items()},
+        (share, n_same),
+    )  # fmt: skip
+    assert before == served.index(waiting[share][n_same][0])
+
+
+def test_long_lines_are_foreseen_to_some_per_cent() -> None:
+    lines = {"a": Waiting(n_jobs=10**6, hs06=10), "b": Waiting(n_jobs=10**6, hs06=10)}
+    found = n_served_before({"a": 0.75, "b": 0.25}, {}, lines, ("a", 300_000))
+    assert found == pytest.approx(400_000, rel=2 * 10**6 / MOST_STEPS / 300_000)

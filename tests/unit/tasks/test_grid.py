@@ -115,6 +115,22 @@ def test_bytes_that_are_no_document_are_refused(body: bytes, words: str) -> None
     assert words in refused.value.faults[0].needed
 
 
+def test_moments_stay_texts_as_in_json() -> None:
+    assert parse_document(b"down_from: 2026-11-24T08:00:00Z\nat: 2026-11-24", "grid.yaml") == {
+        "down_from": "2026-11-24T08:00:00Z", "at": "2026-11-24"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "settings"),
+    [("analysis", {"kind": "analysis"}), ("Production", {"kind": "production"}),
+     ("unified", {"kind": "unified"}), ("special", {})],
+)  # fmt: skip
+def test_cric_says_whose_jobs_a_queue_takes(said: str, settings: dict[str, str]) -> None:
+    document = {"Q": {"status": "online", "type": said}}
+    grid, _ = read_grid(document, Known(), "CRIC")
+    assert dict(grid.queues["Q"].settings) == settings
+
+
 def test_source_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"nowhere\.yaml is not taken"):
         read_document(str(tmp_path / "nowhere.yaml"))
