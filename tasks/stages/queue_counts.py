@@ -1,7 +1,7 @@
 """Our own jobs and pilots by queue, counted exactly, for every decision.
 
-Where they are so many that counting them takes its time, a count is kept for a multiple of that
-time, and a ledger holds what this process has sent since.
+Where they are many, a count is kept for a multiple of the time that it took, and a ledger holds
+what this process has sent since.
 """
 
 from __future__ import annotations
@@ -26,11 +26,10 @@ from tasks.store.configuration import values
 from tasks.store.tables import JOB, JOB_LEASED, JOB_WAITING, PILOT, TASK
 from tasks.tables.columns import db_now
 
-DEAR_SECONDS = 0.02
 MANY_JOBS = 2000
-"""Counts that take less, or of fewer jobs, are taken for each decision."""
+"""Fewer are counted for each decision."""
 KEPT_FACTOR = 20
-"""Others are kept for so many times what they took: counting costs a twentieth at most."""
+"""Others are kept for so many times what counting took: it costs a twentieth at most."""
 _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
 _ALIKE = (JOB.c.queue_id, JOB.c.share_name, TASK.c.priority, JOB.c.core_count, JOB.c.memory_mb)
 _LONG_AGO = db_now(bindparam("minus_seconds", type_=Float))
@@ -93,10 +92,8 @@ def counts_of(session: Session) -> Counts:
         return found
     at = time.monotonic()
     found = Counts(at, *_counted(session))
-    took = time.monotonic() - at
-    # A machine that was busy for a moment makes no count dear.
-    if took > DEAR_SECONDS and found.n_jobs >= MANY_JOBS:
-        found.kept_until = at + took * (1 + KEPT_FACTOR)
+    if found.n_jobs >= MANY_JOBS:
+        found.kept_until = at + (time.monotonic() - at) * (1 + KEPT_FACTOR)
         with _lock:
             _kept[pool] = found
     return found

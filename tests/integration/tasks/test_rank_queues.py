@@ -118,10 +118,9 @@ def test_decision_keeps_ranking_and_reasons_by_cycle(grid: Books) -> None:
     assert {r["queue"] for r in kept.ranking} == {"CERN", "LOCAL"}
 
 
-def test_dear_counts_are_kept_and_what_is_sent_counts(
+def test_counts_of_many_are_kept_and_what_is_sent_counts(
     grid: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_counts, "DEAR_SECONDS", -1.0)
     monkeypatch.setattr(queue_counts, "MANY_JOBS", 0)
     monkeypatch.setattr(queue_counts, "KEPT_FACTOR", 1e6)
     for name in ("CERN", "LOCAL"):
