@@ -121,6 +121,16 @@ def generated_per_second(ours: Ours, n_jobs: int) -> tuple[int, float]:
     return task_id, n_jobs / _seconds_from_ready(ours, task_id)
 
 
+@contextmanager
+def declared_slots(ours: Ours, n_slots: int) -> Iterator[None]:
+    """The queue declares so many slots: jobs are made only for places where they should start."""
+    token_file = ours.settings.data_dir / "tokens" / "admin.token"
+    with Client(settings=ours.settings, token_file=token_file) as admin:
+        admin.set_queue(QUEUE, settings={"n_slots": n_slots})
+        yield
+        admin.set_queue(QUEUE, settings={"n_slots": None})
+
+
 def _register(ours: Ours, dataset: str, n_files: int) -> None:
     for first in range(0, n_files, FILES_A_CALL):
         files = [

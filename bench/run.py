@@ -93,7 +93,8 @@ def measure_ours(results: Results, one: ours.Ours, sizes: Sequence[int], most_ru
     results.add("submit/s", ours.submits_per_second(one))
     daemon = () if results.with_prefect else ("--without-prefect",)
     for n_jobs in sizes:
-        with one.part("daemon", *daemon):
+        # Whoever waits for pilots in this part needs a slot to wait for.
+        with one.part("daemon", *daemon), ours.declared_slots(one, 2 * n_jobs + 100):
             one.kill_all()
             # The first shift has to begin before anything is timed.
             ours.generated_per_second(one, 10)

@@ -22,6 +22,7 @@ from culm.wire.job_spec import JobSpec, PilotSpec, WorkRequest
 from culm.wire.reports import JobMetrics, JobReport, OutputFile, ReportState
 from culm.wire.task_spec import TaskSpec
 from tasks.catalog.own import NewEntry, add_dataset, add_files
+from tasks.queue_changes import set_queue
 from tasks.stages import STAGES
 from tasks.stages.dispatch import dispatch, sign_on
 from tasks.stages.reports import take_reports
@@ -111,6 +112,8 @@ def measure(url: str, n_jobs: int, batch: int, profiled: str) -> Clock:
         seed.seed(books, Path("/storage"))
         with books.write() as session:
             session.connection().exec_driver_sql("UPDATE storage_endpoint SET directory = NULL")
+            # Jobs are bound to slots: here there is one for each.
+            set_queue(session, "LOCAL", "LOCAL", {"n_slots": n_jobs})
         make_task(books, n_jobs)
         run_stages(books, clock, "refine", "feed", "assign", "generate")
         run_jobs(books, clock, n_jobs, batch)

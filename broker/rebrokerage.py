@@ -22,6 +22,8 @@ class Waiting:
     """How often it was sent elsewhere before, it and the attempts that it took over from."""
     is_pinned: bool = False
     """Its owner named this queue: it has nowhere else to go."""
+    free_at: str = ""
+    """Another queue that has a free slot for it, if one has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,8 @@ class Crowd:
 def rebroker(
     jobs: Iterable[Waiting], queues: Mapping[str, Standing], limits: Thresholds
 ) -> list[Move]:
-    """The jobs that should be brokered again (documentation, FAQ: how jobs are reassigned).
+    """The jobs that should be brokered again (documentation, FAQ: how jobs are reassigned; and
+    much sooner, what was bound just in time and finds a free slot elsewhere).
 
     At most three times each; a queue that vanished gives up its jobs however often they moved.
     """
@@ -90,9 +93,16 @@ def _reason(job: Waiting, queue: Standing | None, limits: Thresholds) -> str:
     closed_hours = queue.status_seconds / 3600
     if queue.status in _CLOSED and closed_hours > limits.rebro_status_hours:
         return f"queue {job.queue} is {queue.status} for {shown(closed_hours)} h"
-    waiting_hours = job.waiting_seconds / 3600
-    if waiting_hours > limits.rebro_waiting_hours:
-        return f"it waits at queue {job.queue} for {shown(waiting_hours)} h"
+    return _in_vain(job, limits)
+
+
+def _in_vain(job: Waiting, limits: Thresholds) -> str:
+    hours = job.waiting_seconds / 3600
+    if hours > limits.rebro_waiting_hours:
+        return f"it waits at queue {job.queue} for {shown(hours)} h"
+    if job.free_at and job.waiting_seconds > limits.rebind_seconds:
+        words = f"it waits at queue {job.queue} for {shown(job.waiting_seconds)} s"
+        return f"{words}, and queue {job.free_at} has a free slot"
     return ""
 
 

@@ -14,14 +14,15 @@ from broker.thresholds import Thresholds
 from broker.values import Load
 from broker.weights.wait import Line
 
-BIND_AHEAD_SECONDS = 30.0
+_DEFAULTS = Thresholds()
+BIND_AHEAD_SECONDS = _DEFAULTS.bind_ahead_seconds
 """A job is bound to a queue only if it should start there within this time. It has to cover the
 time between two rounds of generation, or slots would run empty.
 """
-REBIND_SECONDS = 300.0
+REBIND_SECONDS = _DEFAULTS.rebind_seconds
 """What was bound and did not start for so long goes back to its task: the guess was wrong."""
 
-_EXPECTED_RUN_SECONDS = Thresholds().expected_run_seconds
+_SHORTEST_RUN_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -50,17 +51,27 @@ class SlotMemory:
         self._full: dict[str, tuple[float, int]] = {}
 
     def room(
-        self, queue: str, load: Load, n_running: int, n_waiting: int, view_at_seconds: float
+        self,
+        queue: str,
+        load: Load,
+        n_running: int,
+        n_waiting: int,
+        view_at_seconds: float,
+        is_full: bool | None = None,
     ) -> Room:
         """The room at a queue, when our own jobs run and wait in so many slots now, and its
         statistics (`load`) are of the given moment.
-        """
-        n_slots = self._slots(queue, load, n_running, n_waiting, view_at_seconds)
-        mean_run = load.mean_run_seconds or _EXPECTED_RUN_SECONDS
-        return Room(n_slots, n_slots - n_running - n_waiting, n_slots / max(1.0, mean_run))
 
-    def _slots(self, queue: str, load: Load, n_running: int, n_waiting: int, view_at: float) -> int:
-        if n_waiting > 0:
+        `is_full`: that no slot is free there is proven; None: by any job that waits.
+        """
+        full = n_waiting > 0 if is_full is None else is_full
+        n_slots = self._slots(queue, load, n_running, full, view_at_seconds)
+        mean_run = load.mean_run_seconds or _DEFAULTS.expected_run_seconds
+        rate = n_slots / max(_SHORTEST_RUN_SECONDS, mean_run)
+        return Room(n_slots, n_slots - n_running - n_waiting, rate)
+
+    def _slots(self, queue: str, load: Load, n_running: int, is_full: bool, view_at: float) -> int:
+        if is_full:
             self._full[queue] = (view_at, n_running)
             return n_running
         learnt = self._full.get(queue)

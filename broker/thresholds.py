@@ -110,6 +110,20 @@ class Thresholds:
         "factor",
         "how much a second of run time counts beside one of waiting",
     )
+    bind_ahead_seconds: float = _parameter(
+        "BIND_AHEAD", 30, "s", "a job is bound to a queue if it should start there within this time"
+    )
+    bind_floor: float = _parameter(
+        "BIND_FLOOR", 20, "jobs",
+        "may wait at a queue whose slots are not known, so that pilots are started",
+    )  # fmt: skip
+    bind_growth_percent: float = _parameter(
+        "BIND_GROWTH", 10, "%",
+        "of the slots that pilots have may wait beyond them, where the queue declares none",
+    )  # fmt: skip
+    rebind_seconds: float = _parameter(
+        "REBIND", 300, "s", "what did not start for so long is bound elsewhere, if there is a place"
+    )
     expected_mb_per_second: float = _parameter(
         "EXPECTED_MB_PER_SECOND", 10, "MB/s", "speed of a link of which no measurement is known"
     )

@@ -97,6 +97,12 @@ TABLE = (
         period_seconds=600,
     ),
     Row(
+        name="rebind",
+        words="Jobs that were bound and did not start are bound anew where a slot is free.",
+        function="tasks.stages.rebinding:rebind_waiting",
+        period_seconds=60,
+    ),
+    Row(
         name="count_shares",
         words="Jobs and computing power are counted by share, resource type and queue.",
         function="tasks.stages.share_counts:count_shares",

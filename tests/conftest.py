@@ -62,12 +62,17 @@ def books_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 def _fill(url: str) -> None:
-    """The schema and the defaults, the storage's directory untold: outputs are not looked for."""
+    """The schema and the defaults, the storage's directory untold: outputs are not looked for.
+
+    LOCAL declares slots without end: jobs are made at once, unless a test is about places.
+    """
     with Books(url) as opened:
         schema.upgrade(opened)
         seed.seed(opened, Path("/storage"))
         with opened.write() as session:
-            session.connection().exec_driver_sql("UPDATE storage_endpoint SET directory = NULL")
+            run = session.connection().exec_driver_sql
+            run("UPDATE storage_endpoint SET directory = NULL")
+            run("UPDATE queue SET settings = '{\"n_slots\": 1000000}'")
 
 
 @pytest.fixture(scope="session")

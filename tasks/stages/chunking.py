@@ -33,7 +33,7 @@ class Cutting:
     """How the files of a task are cut. `ranking` gives the queues when it is first needed.
 
     `by_queue`: jobs may be as big as each queue allows, where the owner gave no size and it is
-    known what events cost.
+    known what events cost. `wanted`: more jobs are not wanted now (None: as many as can be).
     """
 
     act: Act
@@ -42,6 +42,12 @@ class Cutting:
     asked: Asked
     ranking: Callable[[], Ranking]
     by_queue: bool
+    wanted: int | None = None
+
+    @property
+    def most_jobs(self) -> int:
+        """Jobs of a batch."""
+        return JOBS_A_BATCH if self.wanted is None else min(JOBS_A_BATCH, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +61,32 @@ class Work:
 def next_work(cutting: Cutting, datasets: Sequence[Dataset]) -> Work:
     """The next batch of chunks, of one primary dataset; empty if nothing is ready."""
     for dataset in (d for d in datasets if d.is_primary):
-        files, cut = _batch(cutting, dataset)
-        again, new = retries(files), fresh(files)
-        is_open = cutting.task.input_open
-        # A batch that was cut off may end in the middle of a job: that job waits for the next.
-        chunks = _cut(cutting, dataset, new, more_may_come=is_open or cut)
-        if not chunks and not again and cut and not is_open:
-            chunks = _cut(cutting, dataset, new, more_may_come=False)
-        if chunks or again:
-            again = again[:JOBS_A_BATCH]
-            return Work(again, chunks[: JOBS_A_BATCH - len(again)])
+        work = _work_of(cutting, dataset, _limit(cutting, dataset))
+        if work.again or work.new:
+            return work
     return Work([], [])
 
 
-def _batch(cutting: Cutting, dataset: Dataset) -> tuple[list[InputFile], bool]:
-    """Ready files, and whether there may be more of them."""
+def _work_of(cutting: Cutting, dataset: Dataset, limit: int) -> Work:
+    files, is_open = _ready_files(cutting.act.session, dataset, limit), cutting.task.input_open
+    cut = len(files) >= limit
+    again, new = retries(files), fresh(files)
+    # A batch that was cut off may end in the middle of a job: that job waits for the next.
+    chunks = _cut(cutting, dataset, new, more_may_come=is_open or cut)
+    if not chunks and not again and cut:
+        if limit < FILES_A_BATCH:
+            return _work_of(cutting, dataset, FILES_A_BATCH)
+        chunks = [] if is_open else _cut(cutting, dataset, new, more_may_come=False)
+    again = again[: cutting.most_jobs]
+    return Work(again, chunks[: cutting.most_jobs - len(again)])
+
+
+def _limit(cutting: Cutting, dataset: Dataset) -> int:
+    """How many ready files to read for the jobs that are wanted."""
     given = given_of(cutting.spec, dataset)
     guess = GUESSED_FILES_PER_JOB if given.is_said else 1
     per_job = MAX_FILES_PER_JOB if cutting.by_queue else given.n_files_per_job or guess
-    limit = max(min(FILES_A_BATCH, JOBS_A_BATCH * per_job), given.n_files_per_job or 1)
-    files = _ready_files(cutting.act.session, dataset, limit)
-    return files, len(files) >= limit
+    return max(min(FILES_A_BATCH, cutting.most_jobs * per_job), given.n_files_per_job or 1)
 
 
 def _cut(

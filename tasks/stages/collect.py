@@ -13,6 +13,7 @@ from culm.wire.reports import ReportState
 from tasks.lifecycles import JobEvent
 from tasks.retry_rules import spends_attempt
 from tasks.stages.ending import roll_up
+from tasks.stages.ends import note_ended
 from tasks.stages.select import tasks_where
 from tasks.stages.settle import WRITTEN, settle_failed, settle_succeeded
 from tasks.stages.stage import Act, Outcome, Stage
@@ -29,7 +30,8 @@ JOBS_A_BATCH = 1000
 def _act(act: Act) -> Outcome:
     task = act.session.get_one(Task, act.task_id)
     rows = act.session.connection().execute(
-        select(JOB.c.id, JOB.c.reported_state, JOB.c.pilot_error_code, JOB.c.kill_reason)
+        select(JOB.c.id, JOB.c.reported_state, JOB.c.pilot_error_code, JOB.c.kill_reason,
+               JOB.c.queue_id)
         .where(JOB_TO_SETTLE, JOB.c.task_id == task.id).order_by(JOB.c.id).limit(JOBS_A_BATCH)
     ).all()  # fmt: skip
     claimed = [row.id for row in rows if row.reported_state == ReportState.FINISHED]
@@ -38,6 +40,8 @@ def _act(act: Act) -> Outcome:
     why = Why(act.actor)
     move_jobs(act.session, good, JobEvent.SUCCEEDED, why)
     settle_succeeded(act.session, task, good)
+    note_ended(act.session, (row.queue_id for row in rows if row.id not in missing
+                             and row.reported_state == ReportState.FINISHED))  # fmt: skip
     _fail_unverified(act, task, missing)
     killed = {r.id: True for r in rows if r.id not in claimed and r.kill_reason}
     spends = {r.id: spends_attempt(r.pilot_error_code, 0)
@@ -49,8 +53,9 @@ def _act(act: Act) -> Outcome:
         update(TASK).where(TASK.c.id == task.id).values(version=TASK.c.version + 1)
     )
     roll_up(act.session, task.id, why)
-    # Also for who ends a task that is told to end: its last job may have been among these.
-    wake(act.session, Topic.TASK_CHANGED)
+    # For who ends a task that is told to end, too: its last job may have been among these. And
+    # where these jobs were, places are free: that is news for generate.
+    wake(act.session, Topic.TASK_CHANGED, Topic.TASK_READY)
     n_bad = len(rows) - len(good)
     return Outcome(
         task.id,

@@ -21,11 +21,13 @@ from tasks.stages.job_specs import job_specs
 from tasks.stages.serving import Room, next_jobs
 from tasks.stages.settle import PRIMARY, WRITTEN, settle_unrun
 from tasks.statuses import JobStatus, PilotStatus, QueueStatus
+from tasks.store.books import wake
 from tasks.store.bulk import ids_among, texts_among
 from tasks.store.ids import take_ids
 from tasks.store.moves import EachJobMove, Why, database_time, move_files_of_jobs, move_jobs
 from tasks.store.prepared import Prepared
 from tasks.store.tables import JOB, JOB_LEASED, PILOT, QUEUE, QUEUE_SETTINGS, REST
+from tasks.store.topics import Topic
 from tasks.tables import Pilot, Queue, Task
 from tasks.tables.columns import db_now
 
@@ -51,6 +53,8 @@ def sign_on(session: Session, spec: PilotSpec) -> tuple[int, QueueSettings]:
         version=spec.version, slots=spec.slots, core_count=spec.core_count,
         memory_mb=spec.memory_mb, disk_mb=spec.disk_mb, started_at=now, last_heard_at=now,
     ))  # fmt: skip
+    # Its slots are places for which tasks may wait.
+    wake(session, Topic.TASK_READY)
     return pilot_id, queue_settings(queue.settings, queue.name)
 
 

@@ -4,6 +4,9 @@ Tasks are in partitions, by share and resource type. Those of one partition are 
 a time, the highest priority first; partitions go on beside each other, and one that has enough
 queued is throttled (panda-docs 14.3). A task that is worth it begins with a few scouts; the scout
 stage lets the rest follow.
+
+Jobs are bound just in time: a task makes those that should start soon where they go; its other
+files stay ready, and have every choice left (ADR 0008).
 """
 
 from __future__ import annotations
@@ -21,11 +24,14 @@ from tasks.lifecycles import TaskEvent
 from tasks.specs import spec_of
 from tasks.stages.asking import Needs, asked_now, needs_of, scouting_of, with_needs
 from tasks.stages.chunking import Cutting, Work, next_work
-from tasks.stages.drafts import Draft, Numbers, draft
+from tasks.stages.drafts import Draft, Numbers, Targets, draft
 from tasks.stages.ending import is_all_processed
-from tasks.stages.queue_view import QueueView, note_sent
-from tasks.stages.rank_queues import keep_decision, rank_queues
+from tasks.stages.place_waits import forget_wait, sleepers, wait_for_place
+from tasks.stages.queue_counts import note_sent
+from tasks.stages.queue_view import QueueView
+from tasks.stages.rank_queues import Brokered, keep_decision, rank_queues
 from tasks.stages.retried import Again, try_again
+from tasks.stages.run_times import DUE
 from tasks.stages.scouts import begin_scouting, is_scouting, scouts_to_come, worth_it
 from tasks.stages.select import datasets_of, in_status
 from tasks.stages.share_counts import note_generated
@@ -50,30 +56,54 @@ WAIT_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _Scene:
-    """A task whose jobs are generated now. Rankings are made once for each kind of needs."""
+    """A task whose jobs are generated now. Brokerage is asked once for each kind of needs."""
 
     act: Act
     task: Task
     spec: TaskSpec
     datasets: list[Dataset]
     scouting: TaskScouting | None
-    rankings: dict[Needs, Ranking] = field(default_factory=dict)
-    seen: QueueView | None = None
-    """The queues as the last of them was made on."""
+    asked: dict[Needs, Brokered] = field(default_factory=dict)
+    refused: Ranking | None = None
+    """What brokerage said where no queue takes what there is to do."""
+    taken: Counter[str] = field(default_factory=Counter)
+    """Places at each queue that are taken since."""
+    n_without_place: int = 0
 
-    def ranking(self, needs: Needs | None = None) -> Ranking:
+    def brokered(self, needs: Needs | None = None) -> Brokered:
         """The queues for jobs of these needs, the task's own by default."""
         needs = needs or needs_of(self.task)
-        if needs not in self.rankings:
+        if needs not in self.asked:
             seen = self.task if needs == needs_of(self.task) else with_needs(self.task, needs)
-            ranking, self.seen = rank_queues(self.act.session, seen, self.spec)
-            self.rankings[needs] = ranking
-            keep_decision(self.act.session, self.task.id, self.rankings[needs])
-        return self.rankings[needs]
+            self.asked[needs] = rank_queues(self.act.session, seen, self.spec)
+            keep_decision(self.act.session, self.task.id, self.asked[needs].ranking)
+        return self.asked[needs]
+
+    def ranking(self) -> Ranking:
+        """The queues to size jobs for: those with places, or all if none has any."""
+        ranking, places = self.brokered().ranking, self.places()
+        if not ranking.ranked:
+            self.refused = ranking
+        free = tuple(r for r in ranking.ranked if places is None or places[r.queue] > 0)
+        return Ranking(free or ranking.ranked, ranking.rejections)
+
+    def places(self, needs: Needs | None = None) -> dict[str, int] | None:
+        """How many more jobs of these needs each queue may get now; None: no end of them."""
+        places = self.brokered(needs).places
+        # Scouts are few, and everything else waits for them.
+        if places is None or is_scouting(self.scouting):
+            return None
+        return {queue: max(0, n - self.taken[queue]) for queue, n in places.items()}
+
+    @property
+    def seen(self) -> QueueView:
+        """The queues as they were seen last."""
+        return list(self.asked.values())[-1].seen
 
 
 def _act(act: Act) -> Outcome:
     task = act.session.get_one(Task, act.task_id)
+    forget_wait(act.session, task.id)
     one_at_a_time(act.session, f"generate/{task.share_name}/{task.resource_type}")
     scene = _Scene(
         act, task, spec_of(act.session, task.id), datasets_of(act.session, task.id),
@@ -94,14 +124,27 @@ def _act(act: Act) -> Outcome:
         return _generated(scene, drafts)
     if used_up:
         return _hinder(act, used_up)
-    refused = next((r for r in scene.rankings.values() if not r.ranked), None)
-    return _nothing_to_do(scene) if refused is None else _hinder(act, _refusal(refused))
+    if scene.n_without_place:
+        return _wait_for_place(scene)
+    return _hinder(act, _refusal(scene.refused)) if scene.refused else _nothing_to_do(scene)
 
 
 def _work(scene: _Scene, by_queue: bool) -> Work:
     asked = asked_now(scene.scouting, scene.spec)
-    cutting = Cutting(scene.act, scene.task, scene.spec, asked, scene.ranking, by_queue)
+    cutting = Cutting(scene.act, scene.task, scene.spec, asked, scene.ranking, by_queue,
+                      _wanted(scene))  # fmt: skip
     return next_work(cutting, scene.datasets)
+
+
+def _wanted(scene: _Scene) -> int | None:
+    """How many jobs to cut: as many as there are places (None: a whole batch), and one to see
+    whether any are left. A task that is fresh shows what it has: it may be worth scouts.
+    """
+    places = scene.places()
+    may_scout = scene.scouting is None and not scene.spec.skip_scouts
+    if places is None or (may_scout and scene.task.status in (_READY, _PENDING)):
+        return None
+    return max(1, sum(places.values()))
 
 
 def _scouts_first(scene: _Scene, work: Work) -> Work:
@@ -139,11 +182,18 @@ def _write(scene: _Scene, again: Again) -> list[Draft]:
     by_events = scene.spec.n_events_per_job is not None
     written: list[Draft] = []
     for needs, chunks in again.groups.items():
-        ranking = scene.ranking(needs)
-        if not ranking.ranked or scene.seen is None:
+        brokered = scene.brokered(needs)
+        if not brokered.ranking.ranked:
+            scene.refused = brokered.ranking
             continue
-        drafts, numbers = draft(chunks, ranking, scene.seen.ids, numbers, again.before, by_events)
+        where = Targets(brokered.ranking, brokered.seen.ids, scene.places(needs))
+        drafts, numbers = draft(chunks, where, numbers, again.before, by_events)
+        scene.n_without_place += len(chunks) - len(drafts)
+        if not drafts:
+            continue
         write_jobs(act, task, Batch(drafts, needs, is_scouting(scene.scouting)), scene.datasets)
+        names = {queue_id: name for name, queue_id in brokered.seen.ids.items()}
+        scene.taken.update(names[each.queue_id] for each in drafts)
         written += drafts
     if written:
         act.session.connection().execute(
@@ -161,17 +211,34 @@ def _held(scene: _Scene) -> db_now | None:
 
 
 def _generated(scene: _Scene, drafts: Sequence[Draft]) -> Outcome:
-    act, ids = scene.act, scene.seen.ids if scene.seen else {}
-    names = {queue_id: name for name, queue_id in ids.items()}
+    act = scene.act
     _note_progress(scene)
     wake(act.session, Topic.JOB_ACTIVATED, Topic.TASK_CHANGED)
-    where = Counter(d.queue_id for d in drafts)
-    note_generated(act.session, scene.task, where)
-    if scene.seen is not None:
-        note_sent(scene.seen, {names[queue_id]: n for queue_id, n in where.items()})
-    shown = ", ".join(f"{count} at {names[queue_id]}" for queue_id, count in where.items())
+    note_generated(act.session, scene.task, Counter(d.queue_id for d in drafts))
+    note_sent(scene.seen.counts, scene.taken)
+    places = scene.places()
+    if places is not None and not any(places.values()):
+        _hold_for_place(scene)
+    shown = ", ".join(f"{count} at {queue}" for queue, count in scene.taken.items())
     noun = "scouts" if is_scouting(scene.scouting) else "jobs"
     return Outcome(act.task_id, f"{len(drafts)} {noun}: {shown}", n_done=len(drafts), again=True)
+
+
+def _wait_for_place(scene: _Scene) -> Outcome:
+    """Leave the rest for later: what is not bound has not lost its choice."""
+    _hold_for_place(scene)
+    return Outcome(scene.task.id, f"waits for a place: {scene.brokered().full_in_words}")
+
+
+def _hold_for_place(scene: _Scene) -> None:
+    ahead = scene.seen.view.thresholds.bind_ahead_seconds
+    # A task that went fast is looked at when a quarter of what was bound ahead has ended.
+    steps = {
+        ranked.queue: int(brokered.berths[ranked.queue].room.starts_per_second * ahead) // 4
+        for brokered in scene.asked.values() if brokered.berths is not None
+        for ranked in brokered.ranking.ranked
+    }  # fmt: skip
+    wait_for_place(scene.act.session, scene.task.id, scene.seen.counts, steps)
 
 
 def _note_progress(scene: _Scene, **values: object) -> None:
@@ -216,6 +283,9 @@ def _refusal(ranking: Ranking) -> str:
     return f"no queue takes its jobs: {reasons or 'there is no queue'}"
 
 
+_READY, _PENDING = TaskStatus.READY, TaskStatus.PENDING
+
+
 def _due() -> ColumnElement[bool]:
     unused = exists().where(
         DATASET.c.task_id == TASK.c.id,
@@ -237,15 +307,23 @@ def _due() -> ColumnElement[bool]:
 def _candidates(
     session: Session, limit: int, task_ids: Sequence[int] | None
 ) -> list[tuple[int, str]]:
-    """Tasks that are due: the first of each partition, then the second of each, …"""
+    """Tasks that are due: the first of each partition, then the second of each, …
+
+    In a partition the highest priority goes first, and of one priority short work before long
+    work, within bounds (`broker.order`).
+    """
     partition = (TASK.c.share_name, TASK.c.resource_type)
-    by_priority = (TASK.c.priority.desc(), TASK.c.id)
-    turn = func.row_number().over(partition_by=partition, order_by=by_priority)
+    in_order = (TASK.c.priority.desc(), DUE, TASK.c.id)
+    turn = func.row_number().over(partition_by=partition, order_by=in_order)
+    resting = sleepers(session, task_ids)
     statement = select(TASK.c.id, TASK.c.name).where(_due())
     if task_ids is not None:
         statement = statement.where(id_in(TASK.c.id, task_ids, session))
-    rows = session.connection().execute(statement.order_by(turn, *by_priority).limit(limit))
-    return [(row.id, row.name) for row in rows]
+    if resting.asleep:
+        statement = statement.where(~id_in(TASK.c.id, resting.asleep, session))
+    most = limit + len(resting.awake)
+    rows = session.connection().execute(statement.order_by(turn, *in_order).limit(most))
+    return resting.choose(((row.id, row.name) for row in rows), limit)
 
 
 STAGE = Stage(

@@ -113,7 +113,7 @@ def _fillable(task: Task, ready: int, remaining: int, queues: frozenset[str]) ->
 
 def _where_taken(session: Session, fillable: Fillable, task: Task) -> Fillable:
     """The same without the queues that brokerage refuses for this task."""
-    ranking, _ = rank_queues(session, task, specs_of(session, [task.id])[task.id])
+    ranking = rank_queues(session, task, specs_of(session, [task.id])[task.id]).ranking
     refused = {rejection.queue for rejection in ranking.rejections}
     return _fillable(
         task, fillable.n_files_ready, fillable.n_files_remaining, fillable.queues - refused

@@ -1,52 +1,34 @@
-"""Rows of queues, storage, links and statistics → what the broker reads.
-
-Our own jobs are counted exactly, for every decision: two index scans. Where they are so many that
-counting them takes its time, a count is kept for a multiple of that time, and a ledger holds what
-this process has sent since.
-"""
+"""Rows of queues, storage, links and statistics → what the broker reads."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from sqlalchemy import Pool, case, func, select
+from sqlalchemy import select
 from sqlmodel import Session
 
 from broker.connectivity import parse_connectivity
-from broker.ledger import Ledger
 from broker.thresholds import Thresholds
 from broker.values import Link, Load, Queue
 from broker.view import View
 from tasks.queues import queue_settings
+from tasks.stages.queue_counts import Counts, counts_of
 from tasks.stages.rests import resting
-from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.configuration import values
 from tasks.store.moves import database_time
 from tasks.store.tables import (
     ENDPOINT,
-    JOB,
-    JOB_LEASED,
-    JOB_WAITING,
     LINK,
-    PILOT,
     QUEUE,
     QUEUE_STATISTICS,
     QUEUE_STORAGE,
     SITE,
 )
 
-DEAR_SECONDS = 0.02
-"""Counts that take less are taken for each decision."""
-KEPT_FACTOR = 20
-"""Others are kept for so many times what they took: counting costs a twentieth at most."""
-_WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
 _S = QUEUE_STATISTICS.c
 _QUEUES = (
     select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.status, QUEUE.c.settings, SITE.c.name.label("site"),
@@ -55,15 +37,6 @@ _QUEUES = (
            _S.disk_io_kb_per_second)
     .join(SITE, SITE.c.id == QUEUE.c.site_id)
     .join(QUEUE_STATISTICS, _S.queue_id == QUEUE.c.id, isouter=True)
-)  # fmt: skip
-_WAITING = select(JOB.c.queue_id, func.count()).where(JOB_WAITING).group_by(JOB.c.queue_id)
-_LEASED = (
-    select(JOB.c.queue_id, func.sum(case((JOB.c.status.in_(_WITH_PILOT), 1), else_=0)))
-    .where(JOB_LEASED).group_by(JOB.c.queue_id)
-)  # fmt: skip
-_PILOTS = (
-    select(PILOT.c.queue_id, func.sum(PILOT.c.slots), func.max(PILOT.c.last_heard_at))
-    .where(PILOT.c.status == str(PilotStatus.ACTIVE)).group_by(PILOT.c.queue_id)
 )  # fmt: skip
 _STORAGE = (
     select(QUEUE_STORAGE.c.queue_id, ENDPOINT.c.name, ENDPOINT.c.free_gb, ENDPOINT.c.is_blacklisted)
@@ -85,11 +58,12 @@ class QueueView:
     queues: tuple[Queue, ...]
     ids: Mapping[str, int]
     view: View
+    counts: Counts
 
 
 def queue_view(session: Session, vo: str = "") -> QueueView:
     """The queues as they are now, with the thresholds that hold."""
-    run, counts = session.connection().execute, _counts(session)
+    run, counts = session.connection().execute, counts_of(session)
     storage = _storage(run(_STORAGE))
     links = {(row.source, row.destination): _link(row) for row in run(_LINKS)}
     rows = run(_QUEUES).all()
@@ -98,69 +72,23 @@ def queue_view(session: Session, vo: str = "") -> QueueView:
     view = View(
         thresholds=values(session).of(Thresholds, vo),
         links=links, n_files_to_nucleus=_to_nuclei(links), ledger=counts.ledger,
-        age_seconds=time.monotonic() - counts.at if counts.is_kept else 0.0,
+        age_seconds=counts.age_seconds,
     )  # fmt: skip
     queues = tuple(
         replace(queue, status=f"at rest: {tired[row.id]}") if row.id in tired else queue
         for row in rows
         for queue in [_queue(row, counts, storage.get(row.id, ("", None)), now)]
     )
-    return QueueView(queues=queues, ids={row.name: row.id for row in rows}, view=view)
+    ids = {row.name: row.id for row in rows}
+    return QueueView(queues=queues, ids=ids, view=view, counts=counts)
 
 
-def note_sent(seen: QueueView, n_jobs: Mapping[str, int]) -> None:
-    """Remember jobs that are being sent to queues, until they are counted."""
-    for queue, number in n_jobs.items():
-        seen.view.ledger.note(queue, number, time.monotonic())
-
-
-@dataclass(slots=True)
-class _Counts:
-    """Our own jobs and pilots by queue, and what was sent since they were counted."""
-
-    at: float
-    waiting: Mapping[int, int]
-    running: Mapping[int, int]
-    pilots: Mapping[int, tuple[int, datetime]]
-    kept_until: float = 0.0
-    ledger: Ledger = field(default_factory=Ledger)
-
-    @property
-    def is_kept(self) -> bool:
-        return self.kept_until > 0
-
-
-_kept: WeakKeyDictionary[Pool, _Counts] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
-def _counts(session: Session) -> _Counts:
-    pool = session.connection().engine.pool
-    with _lock:
-        found = _kept.get(pool)
-    if found is not None and time.monotonic() < found.kept_until:
-        return found
-    run, at = session.connection().execute, time.monotonic()
-    found = _Counts(
-        at=at,
-        waiting={row[0]: row[1] for row in run(_WAITING)},
-        running={row[0]: int(row[1]) for row in run(_LEASED)},
-        pilots={row[0]: (int(row[1]), row[2]) for row in run(_PILOTS)},
-    )
-    took = time.monotonic() - at
-    if took > DEAR_SECONDS:
-        found.kept_until = at + took * (1 + KEPT_FACTOR)
-        with _lock:
-            _kept[pool] = found
-    return found
-
-
-def _queue(row: Any, counts: _Counts, storage: tuple[str, float | None], now: datetime) -> Queue:
-    n_slots, heard_at = counts.pilots.get(row.id, (0, row.last_pilot_at))
+def _queue(row: Any, counts: Counts, storage: tuple[str, float | None], now: datetime) -> Queue:
+    tally, heard_at = counts.tally(row.id), counts.heard_at.get(row.id, row.last_pilot_at)
     load = Load(
         n_defined=row.n_defined or 0, n_assigned=row.n_assigned or 0,
-        n_activated=counts.waiting.get(row.id, 0), n_running=counts.running.get(row.id, 0),
-        n_transferring=row.n_transferring or 0, n_batch_jobs=n_slots,
+        n_activated=tally.n_waiting, n_running=tally.n_running,
+        n_transferring=row.n_transferring or 0, n_batch_jobs=tally.n_slots,
         most_running=row.most_running or 0, n_nodes_asking=row.n_nodes_asking or 0,
         n_nodes_updating=row.n_nodes_updating or 0, mean_run_seconds=row.mean_run_seconds,
         disk_io_kb_per_second=row.disk_io_kb_per_second or 0.0,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlmodel import Session
 
+from broker.places import Berth
 from broker.presets import GENERIC, Preset, preset
-from broker.ranking import rank
+from broker.ranking import Broker
 from broker.values import Demand, Ranking, Rejection
 from culm.core.errors import Misconfigured
+from culm.core.units import format_duration
 from culm.wire.task_spec import TaskSpec
+from tasks.stages.berths import berths_of
 from tasks.stages.demands import demand_of
 from tasks.stages.queue_view import QueueView, queue_view
 from tasks.store.configuration import values
@@ -42,16 +46,50 @@ def scene_of(session: Session, task: Task, spec: TaskSpec) -> Scene:
     )
 
 
-def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, QueueView]:
-    """The queues that can take this task's jobs, and the view that it was decided on."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brokered:
+    """The queues that can take a task's jobs, on what view, and what place each has for them;
+    `berths` is None with a preset that does not bind just in time.
+    """
+
+    ranking: Ranking
+    seen: QueueView
+    berths: Mapping[str, Berth] | None
+
+    @property
+    def places(self) -> dict[str, int] | None:
+        """How many jobs may be bound to each queue that takes them; None: no end of them."""
+        if self.berths is None:
+            return None
+        return {r.queue: self.berths[r.queue].places for r in self.ranking.ranked}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether queues take the jobs, and none has a place now."""
+        places = self.places
+        return bool(places) and not any((places or {}).values())
+
+    @property
+    def full_in_words(self) -> str:
+        """That they are full, and until when about."""
+        berths, names = self.berths or {}, [r.queue for r in self.ranking.ranked]
+        seconds = min((berths[name].seconds_to_place for name in names), default=0.0)
+        which = f"queue {names[0]} is" if len(names) == 1 else f"all {len(names)} queues are"
+        return f"{which} full, next place expected in about {format_duration(seconds)}"
+
+
+def rank_queues(session: Session, task: Task, spec: TaskSpec) -> Brokered:
+    """The queues for a task's jobs, with the places that they have now."""
     scene = scene_of(session, task, spec)
     demand, seen = scene.demand, scene.seen
-    ranking = rank(demand, seen.queues, seen.view, scene.preset)
+    berths = berths_of(session, task, seen) if scene.preset.fills else None
+    lines = {name: berth.room.line() for name, berth in (berths or {}).items()}
+    broker = Broker(seen.queues, seen.view, scene.preset, lines)
+    ranking = broker.rank(demand)
     if demand.preassigned_queues and not ranking.ranked:
         # The queue has changed since: pre-assignment is help, not a bond.
-        free = replace(demand, preassigned_queues=frozenset())
-        ranking = rank(free, seen.queues, seen.view, scene.preset)
-    return ranking, seen
+        ranking = broker.rank(replace(demand, preassigned_queues=frozenset()))
+    return Brokered(ranking=ranking, seen=seen, berths=berths)
 
 
 def _preset(chosen: Brokerage) -> Preset:

@@ -39,19 +39,19 @@ def rebroker_waiting(books: Books) -> str:
     for _ in range(BATCHES_A_RUN):
         with books.write() as session:
             limits = values(session).of(Thresholds)
-            queues = _standings(session)
+            queues = standings(session)
             rows = _candidates(session, queues, limits, after)
             waiting = _waiting(session, rows, {i: name for i, (name, _) in queues.items()})
             by_name = dict(queues.values())
             reasons = {m.job_id: m.reason for m in rebroker(waiting, by_name, limits)}
-            n_moved += _close(session, reasons, "rebroker")
+            n_moved += close(session, reasons, "rebroker")
         if len(rows) < JOBS_A_BATCH:
             break
         after = rows[-1].id
     return f"{n_moved} jobs sent elsewhere" if n_moved else ""
 
 
-def _standings(session: Session) -> dict[int, tuple[str, Standing]]:
+def standings(session: Session) -> dict[int, tuple[str, Standing]]:
     """Name and standing of each queue. The only one that is open keeps what it has."""
     now = database_time(session)
     rows = session.connection().execute(select(QUEUE)).all()
@@ -90,7 +90,7 @@ def _candidates(
 
 
 def _waiting(session: Session, rows: Sequence[Any], names: Mapping[int, str]) -> list[Waiting]:
-    moves = _n_moves(session, [row.id for row in rows])
+    moves = n_moves(session, [row.id for row in rows])
     specs = specs_of(session, {row.task_id for row in rows})
     now = database_time(session)
     return [
@@ -103,7 +103,7 @@ def _waiting(session: Session, rows: Sequence[Any], names: Mapping[int, str]) ->
     ]  # fmt: skip
 
 
-def _n_moves(session: Session, job_ids: Sequence[int]) -> Counter[int]:
+def n_moves(session: Session, job_ids: Sequence[int]) -> Counter[int]:
     """How many of the attempts before each job were closed because they waited in vain."""
     chain = (
         select(JOB.c.id.label("job"), JOB.c.retry_of.label("ancestor"), literal(0).label("depth"))
@@ -123,7 +123,7 @@ def _n_moves(session: Session, job_ids: Sequence[int]) -> Counter[int]:
     return Counter({row[0]: row[1] for row in rows})
 
 
-def _close(session: Session, reasons: Mapping[int, str], actor: str) -> int:
+def close(session: Session, reasons: Mapping[int, str], actor: str) -> int:
     """Close jobs that still wait, and give their input back; gives how many."""
     if not reasons:
         return 0

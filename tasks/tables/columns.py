@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, Integer
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -77,3 +77,21 @@ def _sqlite_now(element: db_now, compiler: SQLCompiler, **options: Any) -> str:
 def _postgresql_now(element: db_now, compiler: SQLCompiler, **options: Any) -> str:
     seconds = compiler.process(element.clauses, **options)
     return f"(clock_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
+
+
+class unix_seconds(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
+    """A moment as seconds since 1970."""
+
+    type = Float()
+    inherit_cache = True
+    name = "unix_seconds"
+
+
+@compiles(unix_seconds, "sqlite")
+def _sqlite_seconds(element: unix_seconds, compiler: SQLCompiler, **options: Any) -> str:
+    return f"((julianday({compiler.process(element.clauses, **options)}) - 2440587.5) * 86400.0)"
+
+
+@compiles(unix_seconds, "postgresql")
+def _postgresql_seconds(element: unix_seconds, compiler: SQLCompiler, **options: Any) -> str:
+    return f"EXTRACT(EPOCH FROM {compiler.process(element.clauses, **options)})"

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
-from broker.explain import Explanation, RuleCount, explain
+from broker.explain import Explanation, RuleCount, Verdict, explain
 from broker.ranking import rank
 from broker.values import Ranking
 from culm.wire.why import QueueWhy, RuleWhy
 from tasks.specs import spec_of
-from tasks.stages.rank_queues import scene_of
+from tasks.stages.rank_queues import rank_queues, scene_of
 from tasks.tables import Task
 from tasks.why.findings import NEVER, NOT_YET, TAKEN, Finding
 
 
 def of_brokerage(session: Session, task: Task, *, with_queues: bool) -> Finding:
     """What the queues say to the task's next jobs; one by one, if they are asked for."""
-    scene = scene_of(session, task, spec_of(session, task.id))
+    spec = spec_of(session, task.id)
+    scene = scene_of(session, task, spec)
     queues, view = scene.seen.queues, scene.seen.view
     found = explain(scene.demand, queues, view, scene.preset)
     asked = rank(scene.demand, queues, view, scene.preset) if with_queues else None
+    verdict, summary = str(found.verdict), found.summary
+    if found.verdict == Verdict.TAKEN:
+        brokered = rank_queues(session, task, spec)
+        if brokered.is_full:
+            verdict, summary = NOT_YET, brokered.full_in_words
     return Finding(
-        verdict=str(found.verdict),
-        summary=found.summary,
+        verdict=verdict,
+        summary=summary,
         details=tuple(f"queue {r.queue} may take it later: {r.reason}" for r in found.waits_for),
         rules=tuple(_rule(count) for count in found.counts),
         changes=tuple(str(change) for change in found.changes),

@@ -180,6 +180,8 @@ def test_task_waits_while_its_input_is_only_where_nothing_is_free(books: Books) 
 
 def test_busy_queue_withholds_and_priority_spares(books: Books) -> None:
     a_queue_with_storage(books, "CERN")
+    with books.write() as session:
+        set_queue(session, "CERN", "CERN", {"n_slots": 50})
     pilot = a_pilot(books, queue="CERN")
     a_task(books, n_jobs=30, site="CERN", skip_scouts=True)
     run_stages(books)

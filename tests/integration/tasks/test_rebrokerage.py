@@ -20,9 +20,9 @@ from tests.integration.tasks.scene import PAST, rows, run_to_the_end, sql, value
 
 @pytest.fixture
 def two(books: Books) -> Books:
-    """LOCAL and OTHER, both online and with a pilot."""
+    """LOCAL and OTHER, both online and with a pilot and slots enough."""
     with books.write() as session:
-        write_grid(session, {"queues": {"OTHER": {"site": "LOCAL"}}})
+        write_grid(session, {"queues": {"OTHER": {"site": "LOCAL", "settings": {"n_slots": 100}}}})
     a_pilot(books)
     a_pilot(books, queue="OTHER")
     return books

@@ -324,6 +324,8 @@ def test_node_at_rest_gets_no_jobs_and_others_do(books: Books) -> None:
 
 
 def test_crowd_of_a_share_leaves_its_queue_for_others(books: Books) -> None:
+    with books.write() as session:
+        set_queue(session, "LOCAL", "LOCAL", {})  # a line at declared slots would be meant
     task_id = a_task(books, n_jobs=12)
     run_stages(books)
     with books.write() as session:

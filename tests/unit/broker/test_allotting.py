@@ -114,3 +114,20 @@ def test_ledger_forgets_what_a_newer_view_shows() -> None:
     assert (ledger.assigned("A"), ledger.assigned("B")) == (1, 2)
     ledger.seen(100)
     assert (ledger.assigned("A"), ledger.assigned("B")) == (0, 0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-50, 50), st.floats(1e-3, 10), st.integers(0, 40)),
+        min_size=1, max_size=8,
+    ),
+    st.integers(0, 300),
+)  # fmt: skip
+def test_no_queue_gets_more_than_its_places_and_no_place_stays_free(
+    some: list[tuple[int, float, int]], n_jobs: int
+) -> None:
+    ranked = tuple(Ranked(f"Q{i}", 1.0, Lane(b, r, 0.0)) for i, (b, r, _) in enumerate(some))
+    places = {f"Q{i}": n for i, (_, _, n) in enumerate(some)}
+    allotted = dict(allot(n_jobs, Ranking(ranked, ()), places=places))
+    assert all(allotted[queue] <= n for queue, n in places.items())
+    assert sum(allotted.values()) == min(n_jobs, sum(places.values()))

@@ -17,6 +17,7 @@ def a_job(**changes: Any) -> Waiting:
 
 
 LATE = {"waiting_seconds": 25 * HOUR}
+FREE = {"waiting_seconds": 301, "free_at": "B"}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,12 @@ LATE = {"waiting_seconds": 25 * HOUR}
         ({}, {"status": "offline", "status_seconds": 3 * HOUR}, ""),
         ({}, {"status": "online", "status_seconds": 99 * HOUR}, ""),
         ({"n_moves": 3}, {"status": "offline", "status_seconds": 4 * HOUR}, ""),
+        ({"waiting_seconds": 301}, {}, ""),
+        (FREE | {"waiting_seconds": 300}, {}, ""),
+        (FREE, {}, "it waits at queue A for 301 s, and queue B has a free slot"),
+        (FREE | {"n_moves": 3}, {}, ""),
+        (FREE | {"is_pinned": True}, {}, ""),
+        (FREE, {"keeps_jobs": True}, ""),
     ],
 )
 def test_job_is_brokered_again(job: dict[str, Any], queue: dict[str, Any], reason: str) -> None:

@@ -74,3 +74,9 @@ def test_short_work_is_due_before_long_work_of_the_same_moment() -> None:
     assert due_at(0, 60) < due_at(0, 3600)
     assert due_at(0, 3600) < due_at(10 * 3600, 60)
     assert due_at(5, -1) == due_at(5, 0) == 5
+
+
+def test_who_knows_better_says_whether_it_is_full() -> None:
+    memory = SlotMemory()
+    assert memory.room("Q", TEN, 4, 2, 0.0, is_full=False).free == 4
+    assert memory.room("Q", TEN, 4, 0, 0.0, is_full=True).free == 0

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.values import Ranked, Ranking
+from broker.values import Lane, Ranked, Ranking
 from tasks.splitting import Chunk, InputFile, halves
-from tasks.stages.drafts import Draft, Numbers, Predecessor, draft, secondary_slice
+from tasks.stages.drafts import Draft, Numbers, Predecessor, Targets, draft, secondary_slice
 
 QUEUES = {"A": 1, "B": 2}
 RANKING = Ranking((Ranked("A", 3.0), Ranked("B", 1.0)), ())
@@ -26,7 +26,7 @@ def drafted(
     by_events: bool = False,
     numbers: Numbers = Numbers(1, 0, 0),  # noqa: B008 - frozen
 ) -> tuple[list[Draft], Numbers]:
-    return draft(chunks, RANKING, QUEUES, numbers, before or {}, by_events)
+    return draft(chunks, Targets(RANKING, QUEUES), numbers, before or {}, by_events)
 
 
 def test_fresh_jobs_are_numbered_on() -> None:
@@ -105,3 +105,28 @@ def test_chunk_that_was_sized_for_a_queue_goes_there() -> None:
     sized = Chunk((InputFile(1),), queue="B")
     drafts, _ = drafted(a_chunk(2), sized, a_chunk(3))
     assert [d.queue_id for d in drafts] == [1, 2, 1]
+
+
+def test_chunk_without_a_place_becomes_no_job() -> None:
+    chunks = [a_chunk(i) for i in range(5)]
+    lanes = Ranking((Ranked("A", 3.0, Lane(0, 1, 0)), Ranked("B", 1.0, Lane(0, 1, 0))), ())
+    targets = Targets(lanes, QUEUES, {"A": 1, "B": 2})
+    drafts, following = draft(chunks, targets, Numbers(1, 0, 0), {}, False)
+    assert [d.chunk for d in drafts] == chunks[:3]
+    assert Counter(d.queue_id for d in drafts) == {1: 1, 2: 2}
+    assert following == Numbers(4, 3, 3)
+
+
+def test_chunk_that_was_sized_for_a_queue_goes_there_or_nowhere() -> None:
+    chunks = [Chunk((InputFile(i),), queue="B" if i % 2 else "A") for i in range(6)]
+    lanes = Ranking((Ranked("A", 3.0, Lane(0, 1, 0)), Ranked("B", 1.0, Lane(0, 1, 0))), ())
+    drafts, _ = draft(chunks, Targets(lanes, QUEUES, {"A": 9, "B": 1}), Numbers(1, 0, 0), {}, False)
+    assert [d.queue_id for d in drafts] == [1, 2, 1, 1]
+
+
+def test_both_halves_of_a_job_are_written_or_none() -> None:
+    parts = halves(a_chunk(1, 2, retry_of=4)) + halves(a_chunk(3, 4, retry_of=5))
+    before = {4: Predecessor(1, 0, 0), 5: Predecessor(1, 1, 2)}
+    lanes = Ranking((Ranked("A", 3.0, Lane(0, 1, 0)),), ())
+    drafts, _ = draft(parts, Targets(lanes, QUEUES, {"A": 1}), Numbers(3, 2, 4), before, False)
+    assert [d.chunk for d in drafts] == parts[:2]
