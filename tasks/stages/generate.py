@@ -152,7 +152,7 @@ def _scouts_first(scene: _Scene, work: Work) -> Work:
     task = scene.task
     if scene.scouting is None and worth_it(task, scene.spec, len(work.new)):
         scene.scouting = begin_scouting(scene.act.session, task, scene.spec)
-        scene.rankings.clear()  # Scouts go where others need not.
+        scene.asked.clear()  # Scouts go where others need not.
         work = _work(scene, by_queue=False)
     if not is_scouting(scene.scouting):
         return work
