@@ -32,6 +32,11 @@ class Extent:
     harvester: bool = False
     """Pilots are started by a harvester, as they are wanted; the first is always there."""
 
+    @property
+    def cores(self) -> int:
+        """What pilots have together."""
+        return max(1, self.pilots) * self.slots
+
 
 def parts(settings: Settings, extent: Extent) -> list[Part]:
     """The parts in the order in which they are started."""
@@ -98,7 +103,7 @@ def harvester_part(settings: Settings, extent: Extent) -> Part:
     """What starts local pilots, as many as their slots would be."""
     work_dir = settings.data_dir / "work" / "harvester"
     token = str(settings.data_dir / "tokens" / "pilot.token")
-    size = ["--cores", str(extent.pilots * extent.slots), "--keep", "1", "--period", "2"]
+    size = ["--cores", str(extent.cores), "--keep", "1", "--period", "2"]
     return Part(
         name="harvester",
         argv=[*_CULM, "harvester", "--queue", extent.queue, "--work-dir", str(work_dir), *size],

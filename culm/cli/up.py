@@ -178,7 +178,7 @@ def _say_ready(settings: Settings, extent: Extent) -> None:
 
 def _pilots(extent: Extent) -> str:
     if extent.harvester:
-        return f"as wanted, on {extent.pilots * extent.slots} cores at {extent.queue}"
+        return f"as wanted, on {extent.cores} cores at {extent.queue}"
     return f"{extent.pilots} with {extent.slots} slots each at {extent.queue}"
 
 

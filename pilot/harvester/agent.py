@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,13 +24,14 @@ YOUNG_SECONDS = 30.0
 """A worker that was started since may not have signed on."""
 KEPT = "kept"
 """In place of a resource type: a worker that is there whatever is wanted."""
+KEPT_SIZE = Size(core_count=1, memory_mb=2000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarvesterSettings:
     """What a harvester is told when it starts. Without queues: all that its token may serve.
 
-    `keep` workers of one core are at each of the queues always, so that work begins at once.
+    `keep` small workers are at each of the queues always, so that work begins at once.
     """
 
     server: str
@@ -37,7 +39,6 @@ class HarvesterSettings:
     node: Size
     queues: tuple[str, ...] = ()
     keep: int = 0
-    kept_memory_mb: int = 2000
     period_seconds: float = 10.0
     idle_exit_seconds: float = 60.0
 
@@ -52,8 +53,12 @@ def run(settings: HarvesterSettings, token: str) -> int:
         server=settings.server, token=token, work_dir=settings.work_dir,
         idle_exit_seconds=settings.idle_exit_seconds,
     )  # fmt: skip
-    with Bell() as bell, LocalWorkers(terms) as workers:
-        return Harvester(settings, ServerApi(settings.server, token), workers, bell).run()
+    with (
+        closing(ServerApi(settings.server, token)) as server,
+        Bell() as bell,
+        LocalWorkers(terms) as workers,
+    ):
+        return Harvester(settings, server, workers, bell).run()
 
 
 @dataclass(slots=True)
@@ -110,13 +115,12 @@ class Harvester:
         return False
 
     def _keep(self) -> None:
-        size = Size(core_count=1, memory_mb=self.settings.kept_memory_mb)
         there = Counter(worker.order.kind for worker in self.workers.living)
         for queue in self.settings.queues:
             kind = queue, KEPT
             for _ in range(self.settings.keep - there[kind]):
-                if self._free().holds(size):
-                    self._start(Order(kind=kind, size=size, stays=True))
+                if self._free().holds(KEPT_SIZE):
+                    self._start(Order(kind=kind, size=KEPT_SIZE, stays=True))
 
     def _start(self, order: Order) -> None:
         self.workers.start(order)

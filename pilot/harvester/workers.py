@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +19,10 @@ from pilot.lease import elapsed
 
 log = logging.getLogger(__name__)
 
+_PR_SET_PDEATHSIG = 1
+STOP_SECONDS = 30.0
+"""A pilot has its jobs ended and reported in less (`PilotSettings.drain_seconds`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -28,7 +32,6 @@ class Terms:
     token: str
     work_dir: Path
     idle_exit_seconds: float
-    stop_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class Worker:
 
     order: Order
     process: subprocess.Popen[bytes]
-    folder: Path
+    log_file: Path
     started: float
 
 
@@ -67,42 +70,45 @@ class LocalWorkers:
     def start(self, order: Order) -> Worker:
         """Start a pilot that serves a queue with so much of the node.
 
-        Its token comes through a pipe, so that no file or argument shows it.
+        Its token comes through a pipe, so that no file or argument shows it. It is told to stop
+        when the harvester dies, however it dies. All pilots share a directory and its sandboxes.
         """
         queue, size = order.kind[0], order.size
-        folder = self._terms.work_dir / f"worker-{new_key()}"
-        folder.mkdir(parents=True, mode=0o700)
+        work_dir = self._terms.work_dir
+        work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log_file = work_dir / f"worker-{new_key()}.log"
         flags: dict[str, object] = {
             "--server": self._terms.server, "--queue": queue, "--token-file": "-",
-            "--work-dir": folder / "work", "--cores": size.core_count, "--memory": size.memory_mb,
+            "--work-dir": work_dir, "--cores": size.core_count, "--memory": size.memory_mb,
         }  # fmt: skip
         if not order.stays:
             flags["--idle-exit"] = self._terms.idle_exit_seconds
         argv = [sys.executable, "-P", "-m", "pilot"]
         argv += [str(word) for pair in flags.items() for word in pair]
-        with (folder / "pilot.log").open("wb") as output:
+        with log_file.open("wb") as output:
             process = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True
-            )
+                argv, stdin=subprocess.PIPE, stdout=output, stderr=output,
+                start_new_session=True, preexec_fn=_end_with_parent,  # noqa: PLW1509 - no threads here
+            )  # fmt: skip
         _give(process, self._terms.token)
-        worker = Worker(order, process, folder, elapsed())
+        worker = Worker(order, process, log_file, elapsed())
         self.living.append(worker)
         return worker
 
     def reap(self) -> list[Worker]:
-        """The workers that have ended since the last look; what they leave is removed."""
+        """The workers that have ended since the last look; their logs are removed."""
         ended = [worker for worker in self.living if worker.process.poll() is not None]
         self.living = [worker for worker in self.living if worker not in ended]
         for worker in ended:
             _tell(worker)
-            shutil.rmtree(worker.folder, ignore_errors=True)
+            worker.log_file.unlink(missing_ok=True)
         return ended
 
     def stop(self) -> None:
         """Tell all workers to stop, and wait; those that take too long are killed."""
         for worker in self.living:
             worker.process.terminate()
-        until = time.monotonic() + self._terms.stop_seconds
+        until = time.monotonic() + STOP_SECONDS
         for worker in self.living:
             try:
                 worker.process.wait(max(0.0, until - time.monotonic()))
@@ -112,6 +118,11 @@ class LocalWorkers:
                     os.killpg(worker.process.pid, signal.SIGKILL)
                 worker.process.wait()
         self.reap()
+
+
+def _end_with_parent() -> None:
+    with contextlib.suppress(OSError, AttributeError):  # not every system knows it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _give(process: subprocess.Popen[bytes], token: str) -> None:
@@ -126,6 +137,6 @@ def _tell(worker: Worker) -> None:
     if code in (0, 128 + signal.SIGTERM):
         log.info("worker at %s ended", queue)
         return
-    with (worker.folder / "pilot.log").open(encoding="utf-8", errors="replace") as output:
-        last = output.read()[-2000:].strip().splitlines()[-3:]
+    output = worker.log_file.read_text(encoding="utf-8", errors="replace")
+    last = output[-2000:].strip().splitlines()[-3:]
     log.warning("worker at %s ended with exit code %s: %s", queue, code, " | ".join(last))

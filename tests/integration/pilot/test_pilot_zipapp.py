@@ -38,7 +38,8 @@ def test_help_names_the_options(zipapp):
 def test_one_job_runs_and_memory_is_measured(zipapp, server, a_job, tmp_path):
     server.add(a_job("sleep 1.3; echo from the zipapp"))
     done = run(zipapp, "--server", server.url, "--queue", "Q", "--token-file", "-", "--once",
-               "--work-dir", str(tmp_path / "w"), token=PROVISIONING)  # fmt: skip
+               "--sample-period", "0.2", "--work-dir", str(tmp_path / "w"),
+               token=PROVISIONING)  # fmt: skip
     assert done.returncode == 0, done.stderr
     report = server.final(1)
     assert (report.state, report.output_tail) == (ReportState.FINISHED, "from the zipapp\n")

@@ -42,15 +42,16 @@ def a_harvester(
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=40) == 128 + signal.SIGTERM, log_of(folder)
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 128 + signal.SIGTERM, log_of(folder)
 
 
 def log_of(folder: Path) -> str:
     return (folder / "harvester.log").read_text()
 
 
-def until(condition: Callable[[], bool], folder: Path, seconds: float = 40) -> None:
+def until(condition: Callable[[], bool], folder: Path, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"it did not come to be:\n{log_of(folder)}"
@@ -77,7 +78,7 @@ def test_workers_of_the_right_size_run_what_waits_and_then_end(
             return {status(books, small), status(books, big)} == {"done"}
 
         until(done, folder)
-        until(lambda: not list((folder / "workers").iterdir()), folder)  # they idled
+        until(lambda: not list((folder / "workers").glob("*.log")), folder)  # they idled
         sizes = "SELECT q.name, p.core_count, p.memory_mb FROM pilot p JOIN queue q " \
             "ON q.id = p.queue_id ORDER BY 1"  # fmt: skip
         assert rows(books, sizes) == [("BIG", 2, 1500), ("LOCAL", 1, 500), ("LOCAL", 1, 500)]
@@ -99,6 +100,17 @@ def test_worker_is_kept_where_nothing_is_wanted(server: LiveServer, tmp_path: Pa
 
         until(done, folder)
     assert rows(server.books, active) == []
+
+
+def test_workers_end_with_a_harvester_that_is_killed(server: LiveServer, tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    folder.mkdir()
+    active = "SELECT count(*) FROM pilot WHERE status = 'active'"
+    with a_harvester(server, folder, "--queue", "LOCAL", "--keep", "1") as process:
+        until(lambda: rows(server.books, active) == [(1,)], folder)
+        process.kill()
+        process.wait()
+        until(lambda: rows(server.books, active) == [(0,)], folder)
 
 
 def test_harvester_that_may_not_is_told_so(server: LiveServer, tmp_path: Path) -> None:
