@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from culm.core.thresholds import threshold
+from broker.presets import PRESETS, WEIGHT_GROUP
+from culm.core.plugins import plugins
+from culm.core.thresholds import choice, threshold
 
 HOUR, DAY = 3600, 86_400
 
@@ -70,13 +72,14 @@ class Timeouts:
 class Brokerage:
     """How the tasks of an activity are brokered."""
 
-    preset: str = threshold(
+    preset: str = choice(
         "generic", "BROKERAGE_PRESET_<activity>", "preset",
-        "filters and weight of its tasks: generic, production or analysis", minimum=None,
+        "filters and weight of its tasks: generic, production or analysis", lambda: PRESETS,
     )  # fmt: skip
-    weight: str = threshold(
+    weight: str = choice(
         "", "BROKERAGE_WEIGHT_<activity>", "plugin",
-        "a weight of a plugin, in place of the preset's own", minimum=None,
+        "a weight of a plugin, in place of the preset's own",
+        lambda: ("", *plugins(WEIGHT_GROUP)),
     )  # fmt: skip
 
 

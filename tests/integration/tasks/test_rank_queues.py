@@ -98,8 +98,10 @@ def test_thresholds_and_preset_come_from_the_configuration_table(grid: Books) ->
     assert found.preset.name == "production"
     assert found.seen.view.thresholds.nqueued_sat_cap == 7
     assert found.seen.view.thresholds.disk_threshold_tb_by_share == {"default": 5}
+    # A preset or a plugin that was there once and is no more stops nobody's work.
+    sql(grid, "UPDATE configuration SET value = 'gone' WHERE key = 'BROKERAGE_PRESET_managed'")
     with grid.write() as session:
-        set_value(session, "BROKERAGE_PRESET_managed", "producton", "root")
+        set_value(session, "NQUEUED_SAT_CAP", "8", "root")  # so that all is read again
     assert scene(grid, task_id).preset.name == "generic"
 
 
