@@ -20,16 +20,17 @@ class Timeouts:
     """For how long a job may bring no news in a status (12.1.3)."""
 
     pending_seconds: int = threshold(
-        HOUR, "TIMEOUT_PENDING", "s", "a pending job or task is looked at again", minimum=1
+        HOUR,
+        "TIMEOUT_PENDING",
+        "s",
+        "a task that no queue takes, or a pending job, is looked at again",
+        minimum=1,
     )
     defined_seconds: int = threshold(
         4 * HOUR, "TIMEOUT_DEFINED", "s", "a defined job goes back to brokerage", minimum=1
     )
     assigned_seconds: int = threshold(
         12 * HOUR, "TIMEOUT_ASSIGNED", "s", "an assigned job goes back to brokerage", minimum=1
-    )
-    throttled_seconds: int = threshold(
-        7 * DAY, "TIMEOUT_THROTTLED", "s", "a throttled job goes back to brokerage", minimum=1
     )
     activated_seconds: int = threshold(
         2 * DAY, "TIMEOUT_ACTIVATED", "s",

@@ -15,7 +15,7 @@ from tasks.stages.rank_queues import rank_queues, scene_of
 from tasks.store.books import Books
 from tasks.store.configuration import set_value
 from tasks.tables import Decision, Task
-from tests.builders import a_dataset, a_pilot, a_task, run_stages
+from tests.builders import a_dataset, a_pilot, a_task, run_stages, task_row
 from tests.integration.tasks.scene import sql
 
 GRID: dict[str, Any] = {
@@ -138,3 +138,15 @@ def test_dear_counts_are_kept_and_what_is_sent_counts(
     assert sent["CERN"] + sent["LOCAL"] == 20
     assert sent["CERN"] > sent["LOCAL"] > 0
     assert sent["BNL"] == 0
+
+
+def test_task_that_no_queue_takes_is_looked_at_again_when_the_configuration_says(
+    grid: Books,
+) -> None:
+    with grid.write() as session:
+        set_value(session, "TIMEOUT_PENDING", "60", "root")
+    task_id = a_task(grid, site="BNL", core_count=4)
+    run_stages(grid)
+    task = task_row(grid, task_id)
+    assert task.next_look_at is not None
+    assert 0 < (task.next_look_at - task.modified_at).total_seconds() <= 61
