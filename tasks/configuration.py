@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import types
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -63,6 +63,7 @@ class Definition:
     description: str = ""
     minimum: float | None = None
     maximum: float | None = None
+    choices: Callable[[], Iterable[str]] | None = None
     many: bool = False
 
     @property
@@ -92,6 +93,21 @@ class Definition:
             value = None
         if value is None or not self._in_bounds(value):
             fault = FieldFault(self.key, ascii(text)[:80], self.needed)
+            raise InvalidRequest(f"{self.key} cannot have this value", faults=[fault])
+        return value
+
+    def chosen(self, text: str) -> Value:
+        """The same for a value that is being set: it must be one of the choices too.
+
+        What was set once and is none any more (a plugin that is gone) is read all the same.
+
+        Raises:
+            InvalidRequest: as `value_of`, or it is no choice; the nearest is named.
+        """
+        value = self.value_of(text)
+        known = None if self.choices is None else sorted(self.choices())
+        if known is not None and value not in known:
+            fault = FieldFault(self.key, ascii(text)[:80], unknown_name(text, filter(None, known)))
             raise InvalidRequest(f"{self.key} cannot have this value", faults=[fault])
         return value
 
@@ -132,6 +148,7 @@ def definitions_of(app: str, component: str, kind: type[Any]) -> Iterator[Defini
             default=None if field.default is MISSING else field.default, many=many,
             unit=rules.get("unit", ""), description=rules.get("description", ""),
             minimum=rules.get("minimum", 0), maximum=rules.get("maximum"),
+            choices=rules.get("choices"),
         )  # fmt: skip
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from culm.core.thresholds import threshold
+from broker.presets import PRESETS, WEIGHT_GROUP
+from culm.core.plugins import plugins
+from culm.core.thresholds import choice, threshold
 
 HOUR, DAY = 3600, 86_400
 
@@ -18,16 +20,17 @@ class Timeouts:
     """For how long a job may bring no news in a status (12.1.3)."""
 
     pending_seconds: int = threshold(
-        HOUR, "TIMEOUT_PENDING", "s", "a pending job or task is looked at again", minimum=1
+        HOUR,
+        "TIMEOUT_PENDING",
+        "s",
+        "a task that no queue takes, or a pending job, is looked at again",
+        minimum=1,
     )
     defined_seconds: int = threshold(
         4 * HOUR, "TIMEOUT_DEFINED", "s", "a defined job goes back to brokerage", minimum=1
     )
     assigned_seconds: int = threshold(
         12 * HOUR, "TIMEOUT_ASSIGNED", "s", "an assigned job goes back to brokerage", minimum=1
-    )
-    throttled_seconds: int = threshold(
-        7 * DAY, "TIMEOUT_THROTTLED", "s", "a throttled job goes back to brokerage", minimum=1
     )
     activated_seconds: int = threshold(
         2 * DAY, "TIMEOUT_ACTIVATED", "s",
@@ -70,17 +73,18 @@ class Timeouts:
 class Brokerage:
     """How the tasks of an activity are brokered."""
 
-    preset: str = threshold(
+    preset: str = choice(
         "generic", "BROKERAGE_PRESET_<activity>", "preset",
-        "filters and weight of its tasks: generic, production or analysis", minimum=None,
+        "filters and weight of its tasks: generic, production or analysis", lambda: PRESETS,
     )  # fmt: skip
     gather: bool = threshold(
         False, "GATHER_OUTPUT_<activity>", "switch",
         "output of its tasks is gathered at a nucleus, though they do not ask for it", minimum=None,
     )  # fmt: skip
-    weight: str = threshold(
+    weight: str = choice(
         "", "BROKERAGE_WEIGHT_<activity>", "plugin",
-        "a weight of a plugin, in place of the preset's own", minimum=None,
+        "a weight of a plugin, in place of the preset's own",
+        lambda: ("", *plugins(WEIGHT_GROUP)),
     )  # fmt: skip
 
 

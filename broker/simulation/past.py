@@ -50,17 +50,12 @@ class Past:
     work: dict[tuple[int, str, int], array[float]] = field(default_factory=dict)
     most_slots: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def n_jobs(self) -> int:
-        """All jobs."""
-        return sum(len(seconds) for seconds in self.work.values())
-
 
 def past_of(
     jobs: Iterable[PastJob], tasks: Mapping[int, PastTask], speeds: Mapping[str, float]
 ) -> Past:
-    """The past that these jobs make. They are read once and kept as numbers: a million of them
-    take some tens of megabytes. `speeds` are the queues' core speeds; one not named has 1.
+    """The past that these jobs make. They are read once and kept as numbers, so that there may
+    be a million. `speeds` are the queues' core speeds; one not named has 1.
     """
     past = Past(tasks)
     uses: dict[str, dict[int, _Use]] = {}

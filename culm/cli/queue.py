@@ -46,7 +46,8 @@ def set_(
     ctx: typer.Context,
     name: Name,
     settings: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME=VALUE…", help="Settings to change.")
+        list[str] | None,
+        typer.Argument(metavar="NAME=VALUE…", help="Settings to change; null gives the default."),
     ] = None,
     site: Annotated[str | None, typer.Option(help="The site that the queue is at.")] = None,
     as_json: Json = False,

@@ -15,5 +15,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def unknown_name(word: str, known: Iterable[str]) -> str:
     """Words for a name that is not known: the nearest one, else all of them."""
     names = sorted(known)
+    if not names:
+        return "unknown; there are none"
     near = nearest(word, names)
     return f"unknown; did you mean {near}?" if near else f"unknown; known are {', '.join(names)}"

@@ -146,11 +146,11 @@ def _variables(environment: Mapping[str, str], faults: list[FieldFault]) -> dict
     found = {}
     for variable, value in environment.items():
         name = variable.removeprefix(PREFIX)
-        if not variable.startswith(PREFIX) or name.startswith(_NOT_SETTINGS):
+        if not variable.startswith(PREFIX):
             continue
         if name.lower() in KNOWN:
             found[variable] = value
-        elif near := nearest(name.lower(), KNOWN):
+        elif not name.startswith(_NOT_SETTINGS) and (near := nearest(name.lower(), KNOWN)):
             needed = f"unknown; did you mean {PREFIX}{near.upper()}?"
             faults.append(FieldFault(variable, repr(value), needed))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from typing import Any
 
@@ -29,3 +30,11 @@ def threshold(
             "maximum": maximum,
         },
     )
+
+
+def choice(
+    default: str, name: str, unit: str, description: str, choices: Callable[[], Iterable[str]]
+) -> Any:
+    """The same for one of some words: `choices` gives them when it is to be set."""
+    chosen = threshold(default, name, unit, description, minimum=None)
+    return field(default=default, metadata={**chosen.metadata, "choices": choices})

@@ -25,7 +25,7 @@ app = typer.Typer(help="Simulate brokerage; ask what if.", invoke_without_comman
 def simulate(  # noqa: PLR0913, PLR0917 - one for each option of the command
     world: Annotated[
         str | None,
-        typer.Option(help="The world, as YAML or JSON; `books`: our own queues.", metavar="FILE"),
+        typer.Option(help="The world, as YAML or JSON; or our own queues.", metavar="FILE|books"),
     ] = None,
     workload: Annotated[Path | None, typer.Option(help="The tasks, as YAML or JSON.")] = None,
     swf: Annotated[Path | None, typer.Option(help="A log in the Standard Workload Format.")] = None,

@@ -152,5 +152,5 @@ def _check(source: Source) -> None:
 
 def fault(option: str, found: str, needed: str) -> InvalidRequest:
     """An error about one option."""
-    return InvalidRequest("these options do not go together",
+    return InvalidRequest("an option does not fit",
                           faults=[FieldFault(option, found, needed)])  # fmt: skip

@@ -63,7 +63,7 @@ def last_days(session: Session, days: float) -> LastDays:
     ends = Counter[tuple[str, str, bool]]()
     for row in session.connection().execute(_ends(days)):
         spends = spends_attempt(row.pilot_error_code, row.server_error_code)
-        ends[row.queue, row.status, spends] += row.n
+        ends[row.queue or "", row.status, spends] += row.n
     n_finished, n_failed = (
         sum(n for (_, ended, _), n in ends.items() if ended == status)
         for status in (JobStatus.FINISHED, JobStatus.FAILED)

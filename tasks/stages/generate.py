@@ -41,15 +41,15 @@ from tasks.stages.write_jobs import Batch, write_jobs
 from tasks.statuses import TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import id_in
+from tasks.store.configuration import values
 from tasks.store.locks import one_at_a_time
 from tasks.store.moves import Why, move_tasks
 from tasks.store.tables import DATASET, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Dataset, Task, TaskScouting
 from tasks.tables.columns import db_now
+from tasks.thresholds import Timeouts
 
-HINDERED_SECONDS = 3600.0
-"""A task that no queue takes is looked at again after an hour, or when a queue changes."""
 WAIT_SECONDS = 60.0
 """The sweep behind the wake-ups for a task that waits for more input."""
 
@@ -269,7 +269,8 @@ def _nothing_to_do(scene: _Scene) -> Outcome:
 
 
 def _hinder(act: Act, words: str) -> Outcome:
-    later = db_now(HINDERED_SECONDS)
+    # It is looked at before that if a queue changes.
+    later = db_now(values(act.session).of(Timeouts).pending_seconds)
     move_tasks(
         act.session, [act.task_id], TaskEvent.HINDERED, Why(act.actor, words), next_look_at=later
     )

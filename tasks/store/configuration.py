@@ -48,7 +48,7 @@ def set_value(session: Session, name: str, text: str, user: str, vo: str = "") -
     """
     definition, key = find(name)
     _check_vo(vo)
-    value = definition.value_of(text)
+    value = definition.chosen(text)
     shown = str(value).lower() if isinstance(value, bool) else str(value)
     old = _take_out(session, key, vo)
     session.add(Configuration(

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from culm.core.house import PACKAGES
+from tasks.configuration import GROUPS
 from tasks.queues import QueueSettings
 from tools import reference
 
@@ -184,3 +185,9 @@ def test_wheel_holds_the_packages_and_the_demo(tmp_path: Path) -> None:
     } <= names
     tops = {name.partition("/")[0] for name in names if not name.startswith("culm-")}
     assert tops == set(PACKAGES)
+
+
+def test_every_threshold_is_read_somewhere() -> None:
+    code = "".join(path.read_text() for package in PACKAGES for path in modules_of(package))
+    names = [field.name for _, _, kind in GROUPS for field in fields(kind)]
+    assert [name for name in names if not re.search(rf"\.{name}\b", code)] == []

@@ -72,6 +72,9 @@ def test_list_has_every_threshold_and_what_was_set(scene: Scene) -> None:
         ("SCOUT_RAMCOUNT_RANK", {"value": "x"}, 422, "a number"),
         ("SCOUT_RAMCOUNT_RANK", {"value": "1", "vo": "a b"}, 422, "an organisation's name"),
         ("SCOUT_RAMCOUNT_RANK", {"value": 1}, 422, "a string is needed"),
+        ("BROKERAGE_PRESET_user", {"value": "producton"}, 422, "did you mean production?"),
+        ("BROKERAGE_PRESET_user", {"value": ""}, 422, "known are analysis, generic, production"),
+        ("BROKERAGE_WEIGHT_user", {"value": "mine"}, 422, "unknown; there are none"),
         ("a b", {"value": "1"}, 422, "name"),
     ],
 )

@@ -17,7 +17,7 @@ from tasks.stages.rank_queues import rank_queues, scene_of
 from tasks.store.books import Books
 from tasks.store.configuration import set_value
 from tasks.tables import Decision, Task
-from tests.builders import a_dataset, a_pilot, a_task, run_stages
+from tests.builders import a_dataset, a_pilot, a_task, run_stages, task_row
 from tests.integration.tasks.scene import sql
 
 GRID: dict[str, Any] = {
@@ -107,8 +107,10 @@ def test_thresholds_and_preset_come_from_the_configuration_table(grid: Books) ->
     assert found.preset.name == "production"
     assert found.seen.view.thresholds.nqueued_sat_cap == 7
     assert found.seen.view.thresholds.disk_threshold_tb_by_share == {"default": 5}
+    # A preset or a plugin that was there once and is no more stops nobody's work.
+    sql(grid, "UPDATE configuration SET value = 'gone' WHERE key = 'BROKERAGE_PRESET_managed'")
     with grid.write() as session:
-        set_value(session, "BROKERAGE_PRESET_managed", "producton", "root")
+        set_value(session, "NQUEUED_SAT_CAP", "8", "root")  # so that all is read again
     assert scene(grid, task_id).preset.name == "generic"
 
 
@@ -143,3 +145,15 @@ def test_counts_of_many_are_kept_and_what_is_sent_counts(
         assert sum(queue.load.n_activated for queue in seen.queues) == 0  # as counted before
     # The second task took the first into account: CERN declares 7 slots.
     assert sent == {"CERN": 7, "LOCAL": 13, "BNL": 0}
+
+
+def test_task_that_no_queue_takes_is_looked_at_again_when_the_configuration_says(
+    grid: Books,
+) -> None:
+    with grid.write() as session:
+        set_value(session, "TIMEOUT_PENDING", "60", "root")
+    task_id = a_task(grid, site="BNL", core_count=4)
+    run_stages(grid)
+    task = task_row(grid, task_id)
+    assert task.next_look_at is not None
+    assert 0 < (task.next_look_at - task.modified_at).total_seconds() <= 61

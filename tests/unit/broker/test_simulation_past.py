@@ -118,6 +118,5 @@ def test_renaming_users_and_tasks_changes_nothing(jobs: list[PastJob]) -> None:
 @given(jobs=PAST_JOBS)
 def test_no_work_is_lost(jobs: list[PastJob]) -> None:
     past = past_of(jobs, TASKS, {})
-    assert past.n_jobs == len(jobs)
     world = a_world(a_queue("Q1", slots=3), shares=HALVES)
     assert workload_of_past(past, world).workload.n_jobs == len(jobs)

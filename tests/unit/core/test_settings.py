@@ -101,6 +101,12 @@ def test_variables_that_are_no_settings_are_left_alone(home: Path, name: str) ->
     load(home, **{name: "x"})
 
 
+def test_variable_of_a_setting_is_none_of_those_left_alone(home: Path) -> None:
+    found = load(home, CULM_TOKEN_FILE="/mine", CULM_TOKEN="abc")
+    assert found.token_file == Path("/mine")
+    assert found.origin("token_file") == "environment CULM_TOKEN_FILE"
+
+
 def test_empty_path_is_no_path(home: Path) -> None:
     with pytest.raises(Misconfigured):
         load(home, CULM_DATA_DIR="")
