@@ -66,7 +66,8 @@ class _Scene:
         needs = needs or needs_of(self.task)
         if needs not in self.rankings:
             seen = self.task if needs == needs_of(self.task) else with_needs(self.task, needs)
-            ranking, self.seen = rank_queues(self.act.session, seen, self.spec)
+            firm = needs.walltime_is_firm
+            ranking, self.seen = rank_queues(self.act.session, seen, self.spec, firm=firm)
             self.rankings[needs] = ranking
             keep_decision(self.act.session, self.task.id, self.rankings[needs])
         return self.rankings[needs]

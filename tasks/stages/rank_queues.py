@@ -13,7 +13,7 @@ from broker.ranking import rank
 from broker.values import Demand, Ranking, Rejection
 from culm.core.errors import Misconfigured
 from culm.wire.task_spec import TaskSpec
-from tasks.stages.demands import demand_of
+from tasks.stages.demands import demand_of, untimed
 from tasks.stages.queue_view import QueueView, queue_view
 from tasks.store.configuration import values
 from tasks.store.moves import database_time
@@ -32,19 +32,27 @@ class Scene:
     preset: Preset
 
 
-def scene_of(session: Session, task: Task, spec: TaskSpec) -> Scene:
-    """What is decided for this task now, over which queues, by which preset."""
-    vo = spec.vo or ""
+def scene_of(session: Session, task: Task, spec: TaskSpec, *, firm: bool = False) -> Scene:
+    """What is decided for this task now, over which queues, by which preset.
+
+    `firm`: its jobs must have the wall time that they ask for, whatever scouts took.
+    """
+    vo, demand = spec.vo or "", demand_of(session, task, spec)
     return Scene(
-        demand=demand_of(session, task, spec),
+        demand=untimed(demand) if firm else demand,
         seen=queue_view(session, vo),
         preset=_preset(values(session).of(Brokerage, vo, activity=task.activity)),
     )
 
 
-def rank_queues(session: Session, task: Task, spec: TaskSpec) -> tuple[Ranking, QueueView]:
-    """The queues that can take this task's jobs, and the view that it was decided on."""
-    scene = scene_of(session, task, spec)
+def rank_queues(
+    session: Session, task: Task, spec: TaskSpec, *, firm: bool = False
+) -> tuple[Ranking, QueueView]:
+    """The queues that can take this task's jobs, and the view that it was decided on.
+
+    `firm`: its jobs must have the wall time that they ask for, whatever scouts took.
+    """
+    scene = scene_of(session, task, spec, firm=firm)
     demand, seen = scene.demand, scene.seen
     ranking = rank(demand, seen.queues, seen.view, scene.preset)
     if demand.preassigned_queues and not ranking.ranked:
