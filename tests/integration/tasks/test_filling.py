@@ -182,3 +182,12 @@ def test_busy_queue_withholds_and_priority_spares(books: Books) -> None:
     assert task_withholder(books) == "1 tasks withheld"
     assert "CERN is busy (29 jobs queued, 1 running)" in task_row(books, low).reason
     assert status(books, high) == "ready"
+
+
+def test_what_was_looked_up_meanwhile_is_kept(books: Books) -> None:
+    old, new = (a_task_on(books, input_at(books, "LOCAL")) for _ in range(2))
+    sql(books, "UPDATE dataset_locality SET n_files = 99")
+    sql(books, "UPDATE dataset_locality SET at = '2100-01-01 00:00:00.000000' WHERE task_id = :t",
+        t=new)  # fmt: skip
+    assert update_locality(books) == "input of living tasks: 1 places"
+    assert dict(rows(books, "SELECT task_id, n_files FROM dataset_locality")) == {old: 4, new: 99}
