@@ -97,7 +97,10 @@ _SUMS = (
     "SELECT dataset_id, COUNT(*) AS n, "
     "SUM(CASE WHEN status <> 'ready' THEN 1 ELSE 0 END) AS used, "
     "SUM(CASE WHEN status = 'finished' THEN 1 ELSE 0 END) AS finished, "
-    "SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END) AS failed FROM file GROUP BY dataset_id"
+    "SUM(CASE WHEN status = 'failed' THEN 1 ELSE 0 END) AS failed, "
+    "SUM(CASE WHEN start_event = 0 THEN 1 ELSE 0 END) AS whole, "
+    "SUM(CASE WHEN start_event = 0 THEN size_bytes ELSE 0 END) AS bytes "
+    "FROM file GROUP BY dataset_id"
 )
 _CREDITED = (
     "SELECT jf.file_id, COUNT(*) AS n FROM job_file jf JOIN job j ON j.id = jf.job_id "
@@ -158,6 +161,11 @@ CHECKS: tuple[Check, ...] = (
           "WHERE d.n_files <> COALESCE(s.n, 0) OR d.n_files_used <> COALESCE(s.used, 0) OR "
           "d.n_files_finished <> COALESCE(s.finished, 0) OR "
           "d.n_files_failed <> COALESCE(s.failed, 0)"),
+    _rows("I5", "dataset", "the size of its input differs from its files: {detail}",
+          "SELECT d.id, d.n_whole_files || ' of ' || COALESCE(s.whole, 0) || ' files, ' || "
+          "d.size_bytes || ' of ' || COALESCE(s.bytes, 0) || ' bytes' FROM dataset d "
+          f"LEFT JOIN ({_SUMS}) s ON s.dataset_id = d.id WHERE d.kind = 'input' AND ("
+          "d.n_whole_files <> COALESCE(s.whole, 0) OR d.size_bytes <> COALESCE(s.bytes, 0))"),
     _rows("I5", "catalogue dataset", "says {detail} files",
           "SELECT d.name, d.n_files FROM catalog_dataset d LEFT JOIN (SELECT dataset_id, "
           "COUNT(*) AS n, SUM(size_bytes) AS bytes FROM catalog_file GROUP BY dataset_id) s "

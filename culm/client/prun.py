@@ -177,7 +177,9 @@ class Prun:
     )
     direct_access_only: bool = field(
         default=False,
-        metadata=option("input", "--directAccessOnly", "Read input where it is, never copy it."),
+        metadata=option(
+            "input", "--directAccessOnly", "Only queues whose jobs can read input where it is."
+        ),
     )
     n_core: int = field(default=1, metadata=option("place", "--nCore", "Cores a job uses."))
     memory: str = field(

@@ -69,7 +69,8 @@ class TaskSpec:
     `gather` alone, task brokerage chooses one of the nuclei. `t1_weight` (t1Weight) -1: all jobs
     run at the nucleus. `architecture` is `sw_platform<@base_platform><#cpu><&gpu>`,
     `ip_connectivity` (ipConnectivity) is `network#ip_stack`. Input is copied to the job's
-    directory if `force_staged`, never if `direct_access_only` (allowInputLAN=only).
+    directory if `force_staged`; `direct_access_only` (allowInputLAN=only) keeps the jobs to queues
+    that can read it where it is.
     """
 
     name: str = field(

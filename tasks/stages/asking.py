@@ -16,12 +16,17 @@ from tasks.tables import Dataset, Task, TaskScouting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """What one job asks for."""
+    """What one job asks for.
+
+    `walltime_is_firm`: it must have all of its wall time, whatever scouts took: the attempt
+    before ran out of it.
+    """
 
     core_count: int
     memory_mb: int
     disk_mb: int
     walltime_seconds: int
+    walltime_is_firm: bool = False
 
 
 def needs_of(task: Task) -> Needs:

@@ -54,6 +54,11 @@ def demand_of(session: Session, task: Task, spec: TaskSpec) -> Demand:
     return _timed(_placed(session, task, spec, demand), asked)
 
 
+def untimed(demand: Demand) -> Demand:
+    """The demand of jobs whose wall time is what they ask for, not what events take."""
+    return replace(demand, cpu_seconds_per_event=0.0)
+
+
 def _placed(session: Session, task: Task, spec: TaskSpec, demand: Demand) -> Demand:
     """With where the jobs are wanted, and what their place must have."""
     return replace(

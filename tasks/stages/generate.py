@@ -75,7 +75,8 @@ class _Scene:
         needs = needs or needs_of(self.task)
         if needs not in self.asked:
             seen = self.task if needs == needs_of(self.task) else with_needs(self.task, needs)
-            self.asked[needs] = rank_queues(self.act.session, seen, self.spec)
+            firm = needs.walltime_is_firm
+            self.asked[needs] = rank_queues(self.act.session, seen, self.spec, firm=firm)
             keep_decision(self.act.session, self.task.id, self.asked[needs].ranking)
         return self.asked[needs]
 

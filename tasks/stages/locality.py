@@ -8,6 +8,7 @@ from sqlmodel import Session
 from tasks.statuses import DatasetKind
 from tasks.store.books import Books
 from tasks.store.bulk import insert_rows
+from tasks.store.locks import not_beside, one_at_a_time
 from tasks.store.moves import database_time
 from tasks.store.tables import (
     CATALOG_FILE,
@@ -34,11 +35,14 @@ _COPIES = (
     .where(TASK_ALIVE, DATASET.c.kind == str(DatasetKind.INPUT), FILE.c.start_event == 0)
     .group_by(DATASET.c.id, REPLICA.c.endpoint_id, DATASET.c.task_id)
 )  # fmt: skip
+LOCK = "locality"
+"""The updater and those who look up one task keep out of each other's way."""
 _COLUMNS = ("dataset_id", "endpoint_id", "task_id", "n_files", "size_bytes")
 
 
 def note_locality(session: Session, task_id: int) -> None:
     """Look up where the input of one task is: a new one need not wait for the updater."""
+    not_beside(session, LOCK)
     found = session.connection().execute(_COPIES.where(TASK.c.id == task_id)).all()
     session.connection().execute(
         delete(DATASET_LOCALITY).where(DATASET_LOCALITY.c.task_id == task_id)
@@ -50,14 +54,20 @@ def note_locality(session: Session, task_id: int) -> None:
 def update_locality(books: Books) -> str:
     """Look up anew where the input of the living tasks is; that of ended ones is forgotten.
 
-    The looking only reads; what it found replaces the table in one transaction.
+    The looking only reads; what it found replaces the table in one transaction, but for tasks
+    that were looked up meanwhile.
     """
     with books.read() as session:
+        began = database_time(session)
         rows = [
             (*row[:3], int(row[3]), int(row[4])) for row in session.connection().execute(_COPIES)
         ]
     with books.write() as session:
-        gone = session.connection().execute(delete(DATASET_LOCALITY)).rowcount
+        one_at_a_time(session, LOCK)
+        run, c = session.connection().execute, DATASET_LOCALITY.c
+        gone = run(delete(DATASET_LOCALITY).where(c.at <= began)).rowcount
+        fresh = set(run(select(c.task_id).distinct()).scalars())
+        rows = [row for row in rows if row[2] not in fresh]
         insert_rows(session, DatasetLocality, _COLUMNS, rows, now=database_time(session))
     return f"input of living tasks: {len(rows)} places" if rows or gone else ""
 

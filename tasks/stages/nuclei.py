@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, cast, func, select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from broker.nucleus import Gathering, Nucleus
@@ -36,7 +36,7 @@ _FILES_LEFT = DATASET.c.n_files - DATASET.c.n_files_finished - DATASET.c.n_files
 _RUN_SECONDS = func.coalesce(SCOUTING.c.lesson["wall_seconds"].as_float(), TASK.c.walltime_seconds)
 _WORK = (
     select(ENDPOINT.c.site_id,
-           func.sum(cast(_FILES_LEFT, Integer) * 1.0 / func.coalesce(DATASET.c.n_files_per_job, 1)
+           func.sum(_FILES_LEFT * 1.0 / func.coalesce(DATASET.c.n_files_per_job, 1)
                     * _RUN_SECONDS * TASK.c.core_count))
     .select_from(TASK)
     .join(DATASET, (DATASET.c.task_id == TASK.c.id) & DATASET.c.is_primary)

@@ -17,7 +17,7 @@ from culm.core.errors import Misconfigured
 from culm.core.units import format_duration
 from culm.wire.task_spec import TaskSpec
 from tasks.stages.berths import berths_of
-from tasks.stages.demands import demand_of
+from tasks.stages.demands import demand_of, untimed
 from tasks.stages.queue_view import QueueView, queue_view
 from tasks.store.configuration import values
 from tasks.store.moves import database_time
@@ -36,11 +36,14 @@ class Scene:
     preset: Preset
 
 
-def scene_of(session: Session, task: Task, spec: TaskSpec) -> Scene:
-    """What is decided for this task now, over which queues, by which preset."""
-    vo = spec.vo or ""
+def scene_of(session: Session, task: Task, spec: TaskSpec, *, firm: bool = False) -> Scene:
+    """What is decided for this task now, over which queues, by which preset.
+
+    `firm`: its jobs must have the wall time that they ask for, whatever scouts took.
+    """
+    vo, demand = spec.vo or "", demand_of(session, task, spec)
     return Scene(
-        demand=demand_of(session, task, spec),
+        demand=untimed(demand) if firm else demand,
         seen=queue_view(session, vo),
         preset=_preset(values(session).of(Brokerage, vo, activity=task.activity)),
     )
@@ -78,9 +81,12 @@ class Brokered:
         return f"{which} full, next place expected in about {format_duration(seconds)}"
 
 
-def rank_queues(session: Session, task: Task, spec: TaskSpec) -> Brokered:
-    """The queues for a task's jobs, with the places that they have now."""
-    scene = scene_of(session, task, spec)
+def rank_queues(session: Session, task: Task, spec: TaskSpec, *, firm: bool = False) -> Brokered:
+    """The queues for a task's jobs, with the places that they have now.
+
+    `firm`: its jobs must have the wall time that they ask for, whatever scouts took.
+    """
+    scene = scene_of(session, task, spec, firm=firm)
     demand, seen = scene.demand, scene.seen
     berths = berths_of(session, task, seen) if scene.preset.fills else None
     lines = {name: berth.room.line() for name, berth in (berths or {}).items()}

@@ -129,7 +129,10 @@ def _needs(
         wished = max(advice.memory_mb, spec.memory_mb, memory)
         memory = max(memory, int(min(wished, most_memory_mb)))
     walltime = max(needs.walltime_seconds, advice.walltime_seconds)
-    return replace(needs, memory_mb=memory, walltime_seconds=walltime)
+    return replace(
+        needs, memory_mb=memory, walltime_seconds=walltime,
+        walltime_is_firm=advice.walltime_seconds > failure.walltime_seconds,
+    )  # fmt: skip
 
 
 def _most_memory(session: Session) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, update
 
@@ -46,10 +46,8 @@ def write_jobs(act: Act, task: Task, batch: Batch, datasets: Sequence[Dataset]) 
     priorities = priorities_of(act.session, task, len(drafts))
     if batch.are_scouts:
         priorities = [of_scout(priority) for priority in priorities]
-    asked = asdict(batch.needs)
-    walltimes = walltimes_at(
-        act.session, {d.queue_id for d in drafts}, asked.pop("walltime_seconds")
-    )
+    needs = batch.needs
+    walltimes = walltimes_at(act.session, {d.queue_id for d in drafts}, needs.walltime_seconds)
     insert_rows(
         act.session, Job,
         ("id", "attempt_nr", "retry_of", "queue_id", "serial_nr", "sequence_nr", "first_event",
@@ -60,7 +58,8 @@ def write_jobs(act: Act, task: Task, batch: Batch, datasets: Sequence[Dataset]) 
         now=database_time(act.session),
         same={"task_id": task.id, "status": str(JobStatus.ACTIVATED),
               "share_name": task.share_name, "resource_type": task.resource_type,
-              **asked},
+              "core_count": needs.core_count, "memory_mb": needs.memory_mb,
+              "disk_mb": needs.disk_mb},
     )  # fmt: skip
     _pick_inputs(act, drafts, job_ids, datasets)
     secondaries: dict[str, list[Dataset]] = defaultdict(list)

@@ -37,6 +37,7 @@ A_WHY = {
     "rules": [{"rule": "memory", "n_queues": 2, "passes": False, "queue": "A", "reason": "small"}],
     "queues": [{"queue": "A", "verdict": "never", "rule": "memory", "reason": "small"},
                {"queue": "B", "verdict": "taken", "weight": 0.5}],
+    "nuclei": [{"nucleus": "CERN", "verdict": "not yet", "rule": "downtime", "reason": "down"}],
 }  # fmt: skip
 
 

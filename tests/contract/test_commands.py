@@ -313,6 +313,7 @@ def test_why_says_what_hinders_and_what_would_help(culm: Run, world: World) -> N
     assert "--all" in done.stderr
     assert "brokered 2 times" in done.stderr
     every = culm("task", "why", "1", "--all").stdout.splitlines()
+    assert "CERN\tnot yet\tdowntime\tdown" in every
     assert every[-2:] == ["A\tnever\tmemory\tsmall", "B\ttaken\t\tweight 0.5"]
     assert culm("why", "5").stdout.startswith("job 5 is ")
     assert culm("why", "--job", "5").stdout.startswith("job 5 is ")

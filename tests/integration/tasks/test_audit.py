@@ -109,6 +109,13 @@ DAMAGE: dict[str, tuple[list[str], list[tuple[str, str]]]] = {
         for name in ("n_files", "n_files_used", "n_files_finished", "n_files_failed")
     },
     **{
+        f"input's {name}": (
+            [f"UPDATE dataset SET {name} = {name} + 1 WHERE kind = 'input'"],
+            [("I5", "the size of its input differs from its files")],
+        )
+        for name in ("n_whole_files", "size_bytes")
+    },
+    **{
         f"catalogue's {name}": (
             [f"UPDATE catalog_dataset SET {name} = {name} + 1 "
              "WHERE id = (SELECT MIN(id) FROM catalog_dataset)"],

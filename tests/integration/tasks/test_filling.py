@@ -218,3 +218,12 @@ def test_what_scouts_moved_counts_more_than_the_size_of_the_input(
     with books.write() as session:
         set_queue_status(session, "CERN", QueueStatus.OFFLINE)
     assert task_withholder(books) == ("1 tasks withheld" if is_withheld else "")
+
+
+def test_what_was_looked_up_meanwhile_is_kept(books: Books) -> None:
+    old, new = (a_task_on(books, input_at(books, "LOCAL")) for _ in range(2))
+    sql(books, "UPDATE dataset_locality SET n_files = 99")
+    sql(books, "UPDATE dataset_locality SET at = '2100-01-01 00:00:00.000000' WHERE task_id = :t",
+        t=new)  # fmt: skip
+    assert update_locality(books) == "input of living tasks: 1 places"
+    assert dict(rows(books, "SELECT task_id, n_files FROM dataset_locality")) == {old: 4, new: 99}

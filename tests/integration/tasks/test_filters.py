@@ -18,7 +18,7 @@ from tasks.store.books import Books
 from tasks.store.configuration import set_value
 from tasks.tables import Decision
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
-from tests.integration.tasks.scene import run_jobs, sql
+from tests.integration.tasks.scene import rows, run_jobs, sql
 
 Happens = Callable[[Books], None]
 
@@ -79,7 +79,7 @@ def brokered(books: Books, case: Case) -> dict[str, str]:
     run_stages(books, "refine", "feed", "assign")
     if case.rule == "preassigned":
         sql(books, "INSERT INTO preassignment (task_id, queue_id, at) SELECT :t, id, "
-                   "'2001-01-01' FROM queue WHERE name = 'CERN'", t=task_id)  # fmt: skip
+                   "CURRENT_TIMESTAMP FROM queue WHERE name = 'CERN'", t=task_id)  # fmt: skip
     run_stages(books, "generate")
     return decision(books, task_id)
 
@@ -221,7 +221,13 @@ def test_scouts_that_were_short_open_queues_of_short_jobs(books: Books) -> None:
     assert decision(books, task_id)["Q"] == "taken"
     at_q = get_work(books, pilots["Q"], minutes_left=121.0).jobs
     assert {job.walltime_seconds for job in at_q} == {7200}
-    report(books, pilots["Q"], *(a_report(job) for job in at_q))
+    # One ran out of time there: it is tried again where it has all that it asks for.
+    short = a_report(at_q[0], "failed", pilot_error_code=1213)
+    report(books, pilots["Q"], short, *(a_report(job) for job in at_q[1:]))
     run_stages(books)
+    again = rows(books, "SELECT q.name, j.walltime_seconds FROM job j "
+                        "JOIN queue q ON q.id = j.queue_id "
+                        "WHERE j.retry_of = :old", old=at_q[0].job_id)  # fmt: skip
+    assert again == [("CERN", 86_400)]
     while run_jobs(books, pilots["CERN"]):
         pass
