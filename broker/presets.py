@@ -45,7 +45,8 @@ class Preset:
 PRODUCTION = Preset(
     name="production",
     filters=(
-        placing.pinned, placing.excluded, placing.test_queue, placing.preassigned,  # 1
+        placing.pinned, placing.excluded, placing.build_failed, placing.test_queue,  # 1
+        placing.preassigned,
         placing.online,  # 2
         network.link_blocked, network.link_backlog, network.nucleus_backlog,  # 3
         placing.nucleus_first,  # 4
@@ -76,7 +77,8 @@ PRODUCTION = Preset(
 ANALYSIS = Preset(
     name="analysis",
     filters=(
-        placing.pinned, placing.excluded, placing.test_queue, placing.preassigned,
+        placing.pinned, placing.excluded, placing.build_failed, placing.test_queue,
+        placing.preassigned,
         placing.online,
         placing.zero_share,
         data.local_input,
@@ -100,7 +102,8 @@ ANALYSIS = Preset(
 GENERIC = Preset(
     name="generic",
     filters=(
-        placing.pinned, placing.excluded, placing.test_queue, placing.preassigned,
+        placing.pinned, placing.excluded, placing.build_failed, placing.test_queue,
+        placing.preassigned,
         placing.online,
         network.link_blocked,
         placing.zero_share,

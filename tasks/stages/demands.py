@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from broker.values import Demand, InputAt
 from culm.wire.task_spec import TaskSpec
+from tasks.stages.builds import failed_builds
 from tasks.statuses import DatasetKind, QueueStatus
 from tasks.store.tables import (
     CATALOG_DATASET,
@@ -31,6 +32,7 @@ def demand_of(session: Session, task: Task, spec: TaskSpec) -> Demand:
         walltime_seconds=task.walltime_seconds, priority=task.priority, share=task.share_name,
         processing_type=spec.processing_type or "", working_group=task.working_group,
         site=spec.site, excluded_sites=frozenset(spec.excluded_sites),
+        failed_builds=failed_builds(session, task.id) if spec.build_command else {},
         nucleus=_nucleus(session, task),
         preassigned_queues=frozenset() if spec.site else _preassigned(session, task),
         input_mb=per_job_mb, total_input_mb=size_mb, n_input_files=n_files,

@@ -20,9 +20,10 @@ from culm.wire.task_spec import TaskSpec
 from tasks.lifecycles import TaskEvent
 from tasks.specs import spec_of
 from tasks.stages.asking import Needs, asked_now, needs_of, scouting_of, with_needs
+from tasks.stages.builds import give_up_unbuilt, nowhere_to_build
 from tasks.stages.chunking import Cutting, Work, next_work
 from tasks.stages.drafts import Draft, Numbers, draft
-from tasks.stages.ending import is_all_processed
+from tasks.stages.ending import is_all_processed, look_at_merges, roll_up
 from tasks.stages.queue_view import QueueView, note_sent
 from tasks.stages.rank_queues import keep_decision, rank_queues
 from tasks.stages.retried import Again, try_again
@@ -95,6 +96,8 @@ def _act(act: Act) -> Outcome:
     if used_up:
         return _hinder(act, used_up)
     refused = next((r for r in scene.rankings.values() if not r.ranked), None)
+    if refused is not None and (unbuilt := nowhere_to_build(refused)):
+        return _unbuildable(scene, unbuilt)
     return _nothing_to_do(scene) if refused is None else _hinder(act, _refusal(refused))
 
 
@@ -197,7 +200,15 @@ def _nothing_to_do(scene: _Scene) -> Outcome:
         move_tasks(act.session, [task.id], TaskEvent.HINDERED, why, next_look_at=later)
     else:
         _note_progress(scene, next_look_at=later)
+        look_at_merges(act.session, task.id)
     return Outcome(task.id, "waits for input or for running jobs")
+
+
+def _unbuildable(scene: _Scene, reason: str) -> Outcome:
+    """No queue is left at which the task's build did not fail: its input fails."""
+    n_files = give_up_unbuilt(scene.act, scene.datasets)
+    roll_up(scene.act.session, scene.task.id, Why(scene.act.actor, reason))
+    return Outcome(scene.task.id, f"{n_files} files given up: {reason}", n_done=n_files)
 
 
 def _hinder(act: Act, words: str) -> Outcome:
