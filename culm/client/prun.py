@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from culm.core.errors import CulmError, FieldFault, InvalidRequest
@@ -69,6 +69,15 @@ class Prun:
             "--secondaryDSs",
             "More input streams, comma-separated: Stream:nFilesPerJob:Dataset[:pattern[:nSkip]]. "
             "A colon in a name is written \\:.",
+        ),
+    )
+    reusable_secondary: str | None = field(
+        default=None,
+        metadata=option(
+            "input",
+            "--reusableSecondary",
+            "Use only the files of these streams again when they are used up, comma-separated; "
+            "each file of the others goes to one job (default: all are used again).",
         ),
     )
     no_input: bool = field(
@@ -355,7 +364,7 @@ def _exclusive(options: Prun) -> Iterator[FieldFault]:
             "--bexec", repr(options.bexec), "builds what is sent: not with --noSandbox"
         )
     if options.in_ds is None:
-        for name in ("secondary_dss", "match", "anti_match", "n_files"):
+        for name in ("secondary_dss", "reusable_secondary", "match", "anti_match", "n_files"):
             if getattr(options, name) is not None:
                 yield FieldFault(OPTIONS[name], str(getattr(options, name)), "needs --inDS")
         if options.n_skip_files:
@@ -391,7 +400,23 @@ def _inputs(options: Prun, faults: list[FieldFault]) -> tuple[InputStream, ...]:
         match=listed(options.match),
         anti_match=listed(options.anti_match),
     )
-    return (primary, *secondary_streams(options.secondary_dss, faults))
+    secondaries = tuple(secondary_streams(options.secondary_dss, faults))
+    return (primary, *_reusable(options.reusable_secondary, secondaries, faults))
+
+
+def _reusable(
+    text: str | None, streams: tuple[InputStream, ...], faults: list[FieldFault]
+) -> Iterator[InputStream]:
+    """The streams, marked as `--reusableSecondary` says."""
+    if text is None:
+        yield from streams
+        return
+    named = {name.removeprefix("%") for name in listed(text)}
+    known = [stream.stream for stream in streams]
+    for name in sorted(named.difference(known)):
+        needed = unknown_name(name, known) if known else "needs --secondaryDSs"
+        faults.append(FieldFault("--reusableSecondary", name, needed))
+    yield from (replace(stream, reusable=stream.stream in named) for stream in streams)
 
 
 def secondary_streams(text: str | None, faults: list[FieldFault]) -> Iterator[InputStream]:
