@@ -29,9 +29,6 @@ from tasks.tables import Build, Dataset, File, Job, JobFile, Task
 from tasks.tagging import resource_type
 from tasks.thresholds import Builds
 
-_FILES = (str(DatasetKind.LIB), str(DatasetKind.LOG))
-_READY = str(FileStatus.READY)
-
 
 @dataclass(frozen=True, slots=True)
 class Libs:
