@@ -45,8 +45,8 @@ class Preset:
 PRODUCTION = Preset(
     name="production",
     filters=(
-        placing.pinned, placing.excluded, placing.queue_kind, placing.test_queue,
-        placing.preassigned,  # 1
+        placing.pinned, placing.excluded, placing.build_failed, placing.queue_kind,  # 1
+        placing.test_queue, placing.preassigned,
         placing.online,  # 2
         network.link_blocked, network.link_backlog, network.nucleus_backlog,  # 3
         placing.nucleus_first,  # 4
@@ -77,7 +77,8 @@ PRODUCTION = Preset(
 ANALYSIS = Preset(
     name="analysis",
     filters=(
-        placing.pinned, placing.excluded, placing.queue_kind, placing.test_queue,
+        placing.pinned, placing.excluded, placing.build_failed, placing.queue_kind,
+        placing.test_queue,
         placing.preassigned,
         placing.online,
         placing.zero_share,
@@ -102,7 +103,8 @@ ANALYSIS = Preset(
 GENERIC = Preset(
     name="generic",
     filters=(
-        placing.pinned, placing.excluded, placing.queue_kind, placing.test_queue,
+        placing.pinned, placing.excluded, placing.build_failed, placing.queue_kind,
+        placing.test_queue,
         placing.preassigned,
         placing.online,
         network.link_blocked,

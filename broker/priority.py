@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import ceil
 
 MERGE = 5000
+BUILD = 2000
+"""Above every run job: they wait for it."""
 SCOUT_RAISE = 100
 FRESH_USER = 1000
 """The priority of the first job of somebody who has none active."""

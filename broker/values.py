@@ -90,6 +90,8 @@ class Demand:
 
     site: str | None = None
     excluded_sites: frozenset[str] = frozenset()
+    failed_builds: Mapping[str, str] = field(default_factory=dict)
+    """Queues where what the jobs run could not be built, and why."""
     nucleus: str | None = None
     """The site where the output is gathered."""
     nucleus_only: bool = False

@@ -66,6 +66,7 @@ quiet_jobs = _flow_of(ROWS["quiet_jobs"])
 rest_black_holes = _flow_of(ROWS["rest_black_holes"])
 gone_pilots = _flow_of(ROWS["gone_pilots"])
 clean_up = _flow_of(ROWS["clean_up"])
+drop_unmerged = _flow_of(ROWS["drop_unmerged"])
 configurator = _flow_of(ROWS["configurator"])
 queue_statistics = _flow_of(ROWS["queue_statistics"])
 rebroker = _flow_of(ROWS["rebroker"])
@@ -83,7 +84,7 @@ end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
 DAEMON_FLOWS = {
     each.name: each
     for each in (
-        lost_jobs, quiet_jobs, rest_black_holes, gone_pilots, clean_up, configurator,
+        lost_jobs, quiet_jobs, rest_black_holes, gone_pilots, clean_up, drop_unmerged, configurator,
         queue_statistics, rebroker, count_shares, throttler, age_priorities, update_locality,
         queue_filler, task_withholder, fast_rebrokerage, pilot_streaming, clean_flow_runs,
         end_lost_shifts,

@@ -65,6 +65,12 @@ async def scout(task_ids: list[int] | None = None, minutes: float | None = None)
     return await _serve("scout", task_ids, minutes)
 
 
+@flow(name="merge", **_OPTIONS)
+async def merge(task_ids: list[int] | None = None, minutes: float | None = None) -> Outcomes:
+    """Outputs that wait to be merged become merge jobs."""
+    return await _serve("merge", task_ids, minutes)
+
+
 @flow(name="post_process", **_OPTIONS)
 async def post_process(task_ids: list[int] | None = None, minutes: float | None = None) -> Outcomes:
     """Tasks with nothing left are closed."""
@@ -85,7 +91,18 @@ async def command(task_ids: list[int] | None = None, minutes: float | None = Non
 
 STAGE_FLOWS = {
     each.name: each
-    for each in (refine, feed, assign, generate, collect, scout, post_process, retry, command)
+    for each in (
+        refine,
+        feed,
+        assign,
+        generate,
+        collect,
+        scout,
+        merge,
+        post_process,
+        retry,
+        command,
+    )
 }
 
 

@@ -79,6 +79,12 @@ TABLE = (
         period_seconds=600,
     ),
     Row(
+        name="drop_unmerged",
+        words="Unmerged files leave our storage once they are merged, or never will be.",
+        function="tasks.stages.unmerged:drop_unmerged",
+        period_seconds=600,
+    ),
+    Row(
         name="configurator",
         words="Sites, queues, storage and links are taken over from the document of a setting.",
         function="flows.configuring:configurator",

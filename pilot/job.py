@@ -21,7 +21,7 @@ from pilot.payload import Launch, Payload, clean_environment
 from pilot.processes import Family
 from pilot.sandboxes import Sandboxes
 from pilot.stagein import stage_in, verify
-from pilot.stageout import Found, find_outputs, stage_out, stage_out_log, user_metadata
+from pilot.stageout import Found, Left, find_outputs, stage_out, stage_out_log, user_metadata
 from pilot.watch import Terms, watch
 from pilot.workdir import JobDirectory, RunDirectory
 
@@ -54,6 +54,7 @@ class _Course:
     diag: str = ""
     exit_code: int | None = None
     tail: str = ""
+    lib_names: frozenset[str] = frozenset()
     found: list[Found] = field(default_factory=list)
     outputs: list[OutputFile] = field(default_factory=list)
     metadata: str | None = None
@@ -110,8 +111,9 @@ def _with_errors_noted(act: Callable[[], None], course: _Course) -> None:
 
 def _main_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _Course) -> None:
     started = elapsed()
-    n_bytes = stage_in(attempt.spec, directory.work, kit.tools, kit.sandboxes, attempt.go_on)
-    course.measured(stage_in_seconds=elapsed() - started, input_mb=n_bytes / 1e6)
+    staged = stage_in(attempt.spec, directory.work, kit.tools, kit.sandboxes, attempt.go_on)
+    course.lib_names = staged.lib_names
+    course.measured(stage_in_seconds=elapsed() - started, input_mb=staged.input_bytes / 1e6)
     attempt.go_on()
     _payload_course(attempt, directory, kit, course)
     course.metadata = user_metadata(directory.work)
@@ -184,9 +186,8 @@ def _output_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: 
 
 
 def _log_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _Course) -> None:
-    course.outputs += stage_out_log(
-        attempt.spec, course.found, directory, kit.tools, attempt.may_write
-    )
+    left = Left(directory, course.found, course.lib_names)
+    course.outputs += stage_out_log(attempt.spec, left, kit.tools, attempt.may_write)
 
 
 def _final(attempt: Attempt, kit: Kit, course: _Course) -> JobReport:

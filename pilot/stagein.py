@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from culm.core import names
@@ -11,6 +12,7 @@ from culm.wire.job_spec import JobInput, JobSpec
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 from pilot.in_place import link_in
+from pilot.libs import unpack_lib
 from pilot.payload import STDERR, STDOUT
 from pilot.sandboxes import Sandboxes
 from pilot.transfer import bring_in
@@ -48,8 +50,18 @@ def _is_same(one: JobInput, other: JobInput) -> bool:
     return (one.urls, one.adler32) == (other.urls, other.adler32)
 
 
-def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, gate: Gate) -> int:
-    """Fill a work directory: the sandbox, then the inputs over it; the inputs' bytes.
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What was brought in: the inputs' bytes, and the names of what came with a lib file."""
+
+    input_bytes: int = 0
+    lib_names: frozenset[str] = frozenset()
+
+
+def stage_in(
+    spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, gate: Gate
+) -> Staged:
+    """Fill a work directory: sandbox or lib, then the inputs over it.
 
     Inputs are copied, or linked where the job may read them in place and that does no harm.
 
@@ -58,9 +70,10 @@ def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, 
     """
     if spec.sandbox is not None:
         sandboxes.unpack(spec.sandbox, work, gate)
+    lib_names = unpack_lib(spec.lib, work, tools, gate) if spec.lib else frozenset()
     total = 0
     for item in {item.lfn: item for item in spec.inputs}.values():
         target = work / item.lfn
         linked = link_in(item, target) if spec.reads_directly else None
         total += bring_in(tools, item, target, gate).size_bytes if linked is None else linked
-    return total
+    return Staged(total, lib_names)

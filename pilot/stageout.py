@@ -12,15 +12,17 @@ from culm.core.archives import files_below, pack
 from culm.core.errors import CulmError
 from culm.wire.codec import broken_rule, parse_json
 from culm.wire.error_codes import PilotError, words
-from culm.wire.job_spec import JobOutput, JobSpec
+from culm.wire.job_spec import LOG_STREAM, JobOutput, JobSpec
 from culm.wire.reports import MAX_METADATA, OutputFile
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
+from pilot.libs import pack_lib
 from pilot.payload import STDERR, STDOUT
 from pilot.transfer import bring_out, full_disk
 from pilot.workdir import JobDirectory
 
 USER_METADATA = "userJobMetadata.json"
+LIB = "lib"
 _OWN = frozenset({STDOUT, STDERR})
 
 
@@ -33,14 +35,14 @@ class Found:
 
 
 def find_outputs(spec: JobSpec, work: Path) -> list[Found]:
-    """The files of every output but the log.
+    """The files of every output but the log; a lib is the work directory as a whole.
 
     Raises:
         JobFailed: an output is missing; the words name all that are.
     """
     inputs = frozenset(item.lfn for item in spec.inputs)
     found = [
-        Found(output, _files(output.local_name, work, inputs))
+        Found(output, _files_of(output, work, inputs))
         for output in spec.outputs
         if output.kind != "log"
     ]
@@ -49,6 +51,10 @@ def find_outputs(spec: JobSpec, work: Path) -> list[Found]:
         code = PilotError.MISSING_OUTPUT_FILE
         raise JobFailed(code, f"{words(code)}: {', '.join(missing)}")
     return found
+
+
+def _files_of(output: JobOutput, work: Path, inputs: frozenset[str]) -> tuple[Path, ...]:
+    return (work,) if output.kind == LIB else _files(output.local_name, work, inputs)
 
 
 def _files(local_name: str, work: Path, inputs: frozenset[str]) -> tuple[Path, ...]:
@@ -82,6 +88,12 @@ def stage_out(found: list[Found], scratch: Path, tools: CopyTools, gate: Gate) -
 
 
 def _store(found: Found, scratch: Path, tools: CopyTools, gate: Gate) -> OutputFile:
+    if found.output.kind == LIB:
+        try:
+            pack_lib(found.output, found.files[0], scratch)
+            return _stored(found.output, scratch, tools, gate)
+        finally:
+            scratch.unlink(missing_ok=True)
     if not names.is_pattern(found.output.local_name):
         return _stored(found.output, found.files[0], tools, gate)
     try:
@@ -97,12 +109,21 @@ def _stored(output: JobOutput, source: Path, tools: CopyTools, gate: Gate) -> Ou
     return OutputFile(lfn=output.lfn, size_bytes=content.size_bytes, adler32=content.adler32)
 
 
-def stage_out_log(
-    spec: JobSpec, outputs: list[Found], directory: JobDirectory, tools: CopyTools, gate: Gate
-) -> list[OutputFile]:
-    """Pack the work directory without inputs and outputs, and store it; empty if none is asked.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a payload left: its directory, the outputs in it, and what had come with a lib file."""
 
-    Links are left out: they would lead to somewhere else when the log is unpacked.
+    directory: JobDirectory
+    outputs: list[Found]
+    lib_names: frozenset[str] = frozenset()
+
+
+def stage_out_log(spec: JobSpec, left: Left, tools: CopyTools, gate: Gate) -> list[OutputFile]:
+    """Pack the work directory without what has its own place, and store it; empty if none is asked.
+
+    That is inputs (but logs that are merged), outputs and what came with a lib file. A build leaves
+    everything to its lib: only what it printed is packed. Links are left out: they would lead to
+    somewhere else when the log is unpacked.
 
     Raises:
         JobFailed: it could not be packed or stored.
@@ -110,17 +131,23 @@ def stage_out_log(
     logs = [output for output in spec.outputs if output.kind == "log"]
     if not logs:
         return []
-    left_out = {item.lfn for item in spec.inputs}
-    left_out |= {path.name for each in outputs for path in each.files}
-    archive = directory.beside("log.tgz")
+    archive = left.directory.beside("log.tgz")
     try:
-        pack(files_below(directory.work, leave_out=left_out, skip_links=True), archive, level=1)
+        pack(_log_files(spec, left), archive, level=1)
         return [_stored(log, archive, tools, gate) for log in logs]
     except OSError as error:
         code = PilotError.LOG_FILE_CREATION_FAILURE
         raise JobFailed(code, f"{words(code)}: {error}") from error
     finally:
         archive.unlink(missing_ok=True)
+
+
+def _log_files(spec: JobSpec, left: Left) -> list[tuple[str, Path]]:
+    left_out = {item.lfn for item in spec.inputs if item.stream != LOG_STREAM} | left.lib_names
+    left_out |= {path.name for each in left.outputs for path in each.files}
+    files = files_below(left.directory.work, leave_out=left_out, skip_links=True)
+    is_build = any(output.kind == LIB for output in spec.outputs)
+    return [(name, path) for name, path in files if not is_build or name in _OWN]
 
 
 def user_metadata(work: Path) -> str | None:

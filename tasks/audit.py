@@ -1,4 +1,4 @@
-"""The audit: invariants I1 to I6 and I10 of spec/reliability.md, checked on the books.
+"""The audit: invariants I1 to I7 and I10 of spec/reliability.md, checked on the books.
 
 One function for tests (after every step), for operators (`culm audit`) and for the API. Each
 check is one or a few statements over all rows, never a query a row.
@@ -130,7 +130,8 @@ CHECKS: tuple[Check, ...] = (
     _rows("I2", "job", "finished without a checksum for output {detail}",
           "SELECT j.id, f.lfn FROM job j JOIN job_file jf ON jf.job_id = j.id "
           "JOIN file f ON f.id = jf.file_id WHERE j.status = 'finished' "
-          "AND jf.kind IN ('output', 'log') AND (f.adler32 IS NULL OR f.status <> 'finished')"),
+          "AND jf.kind IN ('output', 'log', 'lib', 'tmpl_output', 'tmpl_log') "
+          "AND (f.adler32 IS NULL OR f.status <> 'finished')"),
     _rows("I3", "file", "is in {detail} living jobs",
           "SELECT jf.file_id, COUNT(*) FROM job_file jf JOIN job j ON j.id = jf.job_id "
           f"JOIN dataset d ON d.id = jf.dataset_id AND d.is_primary "
@@ -141,6 +142,33 @@ CHECKS: tuple[Check, ...] = (
     _rows("I3", "job", "is {detail} without a lease or a pilot",
           "SELECT j.id, j.status FROM job j WHERE j.status IN ('sent', 'starting', 'running') "
           "AND (j.lease_expires_at IS NULL OR j.pilot_id IS NULL)"),
+    _rows("I7", "job", "waits for a build that is not on its way{detail}",
+          "SELECT j.id, '' FROM job j LEFT JOIN build b ON b.task_id = j.task_id "
+          "AND b.queue_id = j.queue_id AND b.lib_file_id IS NULL AND b.reason = '' "
+          f"LEFT JOIN job bj ON bj.id = b.job_id AND bj.status NOT IN ({_J}) "
+          "WHERE j.status = 'defined' AND bj.id IS NULL"),
+    _rows("I2", "job", "unpacks a lib file that is {detail}",
+          "SELECT jf.job_id, f.status FROM job_file jf JOIN file f ON f.id = jf.file_id "
+          "WHERE jf.kind = 'lib_input' AND f.status <> 'finished'"),
+    _rows("I2", "job", "is merging, and its output is {detail}",
+          "SELECT j.id, f.status FROM job j JOIN job_file jf ON jf.job_id = j.id "
+          "AND jf.kind IN ('tmpl_output', 'tmpl_log') JOIN file f ON f.id = jf.file_id "
+          "WHERE j.status = 'merging' AND f.status NOT IN ('prepared', 'merging')"),
+    _rows("I3", "file", "is {detail} living merge jobs",
+          "SELECT f.id, f.status || ' in ' || COALESCE(m.n, 0) FROM file f LEFT JOIN "
+          "(SELECT jf.file_id, COUNT(*) AS n "
+          "FROM job_file jf JOIN job j ON j.id = jf.job_id AND j.kind = 'merge' "
+          f"WHERE jf.kind = 'merge_input' AND j.status NOT IN ({_J}) GROUP BY jf.file_id) m "
+          "ON m.file_id = f.id WHERE (f.status = 'merging' AND COALESCE(m.n, 0) <> 1) "
+          "OR (f.status = 'prepared' AND m.n IS NOT NULL)"),
+    _rows("I2", "file", "is {detail} merge jobs that finished",
+          "SELECT f.id, f.status || ', merged by ' || COALESCE(m.n, 0) FROM file f "
+          "JOIN dataset d ON d.id = f.dataset_id "
+          "AND d.kind IN ('tmpl_output', 'tmpl_log') LEFT JOIN (SELECT jf.file_id, "
+          "COUNT(*) AS n FROM job_file jf JOIN job j ON j.id = jf.job_id "
+          "WHERE jf.kind = 'merge_input' AND j.status = 'finished' GROUP BY jf.file_id) m "
+          "ON m.file_id = f.id WHERE (f.status = 'finished' AND COALESCE(m.n, 0) <> 1) "
+          "OR (f.status <> 'finished' AND m.n IS NOT NULL)"),
     _graph("task", TASK),
     _graph("job", JOB),
     _known_status("task", TASK),

@@ -22,7 +22,7 @@ from broker.withholding import Withholding
 from culm.core.errors import FieldFault, InvalidRequest, NotFound
 from culm.core.nearest import unknown_name
 from tasks.black_holes import BlackHoles
-from tasks.thresholds import Brokerage, Scouting, Timeouts
+from tasks.thresholds import Brokerage, Builds, Merges, Scouting, Timeouts
 
 T = TypeVar("T")
 LARGEST = 1e15
@@ -33,6 +33,8 @@ GROUPS: tuple[tuple[str, str, type[Any]], ...] = (
     ("jedi", "queue_filler", Filling),
     ("jedi", "task_withholder", Withholding),
     ("jedi", "dbproxy", Scouting),
+    ("jedi", "jobgen", Builds),
+    ("jedi", "jobgen", Merges),
     ("pandaserver", "ups", Streaming),
     ("pandaserver", "watcher", Timeouts),
     ("pandaserver", "watcher", BlackHoles),

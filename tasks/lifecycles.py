@@ -104,6 +104,7 @@ class FileEvent(StrEnum):
     REUSED = "reused"
     PREPARED = "prepared"
     MERGE_BEGAN = "merge_began"
+    MERGE_UNDONE = "merge_undone"
     FOUND_MISSING = "found_missing"
     FOUND_LOST = "found_lost"
     FOUND_BROKEN = "found_broken"
@@ -249,7 +250,7 @@ JOB = Machine(
         ((J.STARTING, J.RUNNING), _JE.LEASE_EXPIRED, J.FAILED),
         ((J.STARTING, J.RUNNING, *_SETTLING), _JE.TIMED_OUT, J.FAILED),
         ((*_UNSENT, J.SENT), _JE.CLOSED, J.CLOSED),
-        ((*_UNSENT, *_WITH_PILOT, J.HOLDING), _JE.CANCELLED, J.CANCELLED),
+        ((*_UNSENT, *_WITH_PILOT, J.HOLDING, J.MERGING), _JE.CANCELLED, J.CANCELLED),
     ),
 )
 
@@ -294,6 +295,7 @@ FILE = Machine(
         (F.FINISHED, _FE.REUSED, F.READY),
         (F.RUNNING, _FE.PREPARED, F.PREPARED),
         (F.PREPARED, _FE.MERGE_BEGAN, F.MERGING),
+        (F.MERGING, _FE.MERGE_UNDONE, F.PREPARED),
         (F.READY, _FE.FOUND_MISSING, F.MISSING),
         (F.READY, _FE.FOUND_LOST, F.LOST),
         (F.READY, _FE.FOUND_BROKEN, F.BROKEN),

@@ -8,6 +8,12 @@ from culm.core.names import archive_name, is_pattern
 from culm.wire.task_spec import TaskSpec
 
 LOG = "log.tgz"
+LIB = "lib.tgz"
+"""What a build leaves."""
+
+
+UNMERGED = ".unmerged"
+"""What the name of a dataset ends in whose files are merged into another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,11 @@ def output_plans(spec: TaskSpec) -> list[OutputPlan]:
 def final_name(local_name: str) -> str:
     """The last part of an output's catalogue name; a pattern's files become one tarball."""
     return archive_name(local_name) if is_pattern(local_name) else local_name
+
+
+def build_lfn(user: str, task_id: int, job_id: int, local_name: str) -> str:
+    """The name of a file of a build job, whose own number makes it unique."""
+    return f"user.{user}.{task_id}.build{job_id}.{local_name}"
 
 
 def lfn(task_name: str, user: str, task_id: int, serial_nr: int, plan: OutputPlan) -> str:

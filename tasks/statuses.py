@@ -92,6 +92,26 @@ class DatasetKind(StrEnum):
     SEQ_NUMBER = "seq_number"
     OUTPUT = "output"
     LOG = "log"
+    LIB = "lib"
+    TMPL_OUTPUT = "tmpl_output"
+    TMPL_LOG = "tmpl_log"
+
+
+class JobKind(StrEnum):
+    """What a job is for. Scouts and run jobs process input; the others serve them."""
+
+    RUN = "run"
+    SCOUT = "scout"
+    BUILD = "build"
+    MERGE = "merge"
+
+
+UNMERGED = (str(DatasetKind.TMPL_OUTPUT), str(DatasetKind.TMPL_LOG))
+"""What run jobs write where output is merged."""
+MERGE_INPUT = "merge_input"
+"""What such a file is to the merge job that reads it."""
+LIB_INPUT = "lib_input"
+"""What a lib file is to a job that unpacks it; to the build job that wrote it, it is `lib`."""
 
 
 class QueueStatus(StrEnum):

@@ -89,6 +89,44 @@ class Brokerage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Builds:
+    """What build jobs may use; one core, and never more than the task's own jobs ask for."""
+
+    memory_mb: int = threshold(
+        2000, "BUILD_MEMORY_<activity>", "MB", "the memory of a build job", minimum=1
+    )
+    disk_mb: int = threshold(
+        10_000, "BUILD_DISK_<activity>", "MB", "the scratch disk of a build job", minimum=1
+    )
+    walltime_seconds: int = threshold(
+        4 * HOUR, "BUILD_WALLTIME_<activity>", "s", "for how long a build job may run", minimum=1
+    )
+    lib_max_mb: int = threshold(
+        2000, "BUILD_LIB_MAX_<activity>", "MB", "the largest lib file that a build may leave",
+        minimum=1,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merges:
+    """How big merge jobs are, unless the owner says it, and what they may use."""
+
+    max_files: int = threshold(
+        50, "MERGE_MAX_FILES_<activity>", "jobs", "of how many jobs a merge job takes the output",
+        minimum=1, maximum=1000,
+    )  # fmt: skip
+    max_gb: float = threshold(
+        5.0, "MERGE_MAX_GB_<activity>", "GB", "how much output a merge job takes", minimum=0.001
+    )
+    memory_mb: int = threshold(
+        2000, "MERGE_MEMORY_<activity>", "MB", "the memory of a merge job", minimum=1
+    )
+    walltime_seconds: int = threshold(
+        12 * HOUR, "MERGE_WALLTIME_<activity>", "s", "for how long a merge job may run", minimum=1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scouting:
     """How scouts are judged (15.1-15.7)."""
 

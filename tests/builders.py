@@ -14,7 +14,7 @@ from tasks.stages.dispatch import dispatch, sign_on
 from tasks.stages.reports import take_reports
 from tasks.stages.submit import submit
 from tasks.store.books import Books
-from tasks.tables import Task
+from tasks.tables import Sandbox, Task
 
 _numbers = iter(range(1, 1_000_000))
 
@@ -35,6 +35,14 @@ def a_dataset(books: Books, n_files: int, name: str = "", **changes: Any) -> str
     with books.write() as session:
         add_files(session, add_dataset(session, name, "alice").id, entries)
     return name
+
+
+def a_sandbox(books: Books) -> str:
+    """A sandbox in the books; gives its digest."""
+    digest = f"{next(_numbers):064x}"
+    with books.write() as session:
+        session.add(Sandbox(digest=digest, size_bytes=10, owner="alice"))
+    return digest
 
 
 def a_task(books: Books, user: str = "alice", key: str = "", **changes: Any) -> int:

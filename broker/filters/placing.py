@@ -26,6 +26,13 @@ def excluded(demand: Demand, queue: Queue, _: View) -> Refusal | None:
     return Refusal(f"the task excludes {', '.join(sorted(hit))}") if hit else None
 
 
+@rule(1, concerns=lambda demand, _: bool(demand.failed_builds))
+def build_failed(demand: Demand, queue: Queue, _: View) -> Refusal | None:
+    """What the jobs run was built there, in vain."""
+    reason = demand.failed_builds.get(queue.name)
+    return None if reason is None else Refusal(reason)
+
+
 @rule(1, applies=lambda queue: "test" in queue.name.lower())
 def test_queue(demand: Demand, queue: Queue, view: View) -> Refusal | None:
     """A queue with `test` in its name is for those who ask for it or were sent there."""

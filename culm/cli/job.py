@@ -28,20 +28,24 @@ def list_(
     ctx: typer.Context,
     task: TaskId,
     status: Annotated[str | None, typer.Option(help="Only these: failed,running.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only these: run, scout, build, merge; commas between.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     as_json: Json = False,
 ) -> None:
     """List a task's jobs."""
     client = client_of(ctx)
-    found = list(client.jobs(task_id(client, task), status or (), limit))
+    found = list(client.jobs(task_id(client, task), status or (), limit, kind or ()))
     if as_json:
         print_json(found)
         return
     print_table(
-        ("id", "status", "try", "queue", "node", "exit", "changed", "error"),
+        ("id", "kind", "status", "try", "queue", "node", "exit", "changed", "error"),
         (
             (
                 j.job_id,
+                j.kind,
                 j.status,
                 j.attempt_nr,
                 j.queue,
@@ -76,6 +80,7 @@ def _fields(job: JobView) -> list[tuple[str, object]]:
     return [
         ("job", job.job_id),
         ("task", job.task_id),
+        ("kind", job.kind),
         ("status", job.status),
         ("attempt", job.attempt_nr),
         ("retry of", job.retry_of),

@@ -82,7 +82,7 @@ def _resource(one: ResourceView) -> tuple[str, str, str, str]:
 
 def _fields(task: TaskView) -> list[tuple[str, object]]:
     files = f"{task.n_files_finished} finished, {task.n_files_failed} failed of {task.n_files}"
-    counts = ", ".join(f"{count} {status}" for status, count in sorted(task.job_counts.items()))
+    counts = _counted(task.job_counts)
     return [
         ("task", task.task_id),
         ("name", task.name),
@@ -91,6 +91,7 @@ def _fields(task: TaskView) -> list[tuple[str, object]]:
         ("reason", task.reason),
         ("input files", files if task.n_files else ""),
         ("jobs", counts),
+        *((f"of them {kind}", _counted(some)) for kind, some in task.serving_counts.items()),
         ("priority", task.priority),
         ("share", task.share),
         ("resource type", task.resource_type),
@@ -102,6 +103,10 @@ def _fields(task: TaskView) -> list[tuple[str, object]]:
         ("changed", when(task.modified_at)),
         ("ended", when(task.ended_at)),
     ]
+
+
+def _counted(by_status: dict[str, int]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sorted(by_status.items()))
 
 
 @app.command()

@@ -18,7 +18,7 @@ class Calls:
     settings: Settings
     transport: Transport
 
-    def _get(self, kind: type[T], *parts: object, **params: Any) -> T:
+    def _get(self, kind: type[T], /, *parts: object, **params: Any) -> T:
         call = Call(method="GET", path=path_of(*parts), params=params)
         return read(kind, self.transport.json(call))
 

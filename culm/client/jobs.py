@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from culm.client.calls import Calls, up_to, words
 from culm.wire.views import CommandAnswer, CommandRequest, History, JobList, JobView
@@ -19,17 +20,20 @@ class JobCalls(Calls):
         return self._get(JobView, "jobs", job_id)
 
     def jobs(
-        self, task_id: int, status: Iterable[str] | str = (), limit: int | None = None
+        self,
+        task_id: int,
+        status: Iterable[str] | str = (),
+        limit: int | None = None,
+        kind: Iterable[str] | str = (),
     ) -> Iterator[JobView]:
         """A task's jobs in order of id, without their files."""
-        return up_to(limit, self._jobs(task_id, status, min(limit or PAGE, PAGE)))
+        wanted = {"status": words(status), "kind": words(kind)}
+        return up_to(limit, self._jobs(task_id, wanted, min(limit or PAGE, PAGE)))
 
-    def _jobs(self, task_id: int, status: Iterable[str] | str, page: int) -> Iterator[JobView]:
+    def _jobs(self, task_id: int, wanted: Mapping[str, Any], page: int) -> Iterator[JobView]:
         after: int | None = None
         while True:
-            found = self._get(
-                JobList, "tasks", task_id, "jobs", status=words(status), limit=page, after=after
-            )
+            found = self._get(JobList, "tasks", task_id, "jobs", **wanted, limit=page, after=after)
             yield from found.jobs
             after = found.next
             if after is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from culm.core.errors import CulmError, FieldFault, InvalidRequest
@@ -21,7 +21,9 @@ GROUPS = {
     "run": "What to run",
     "input": "Input",
     "output": "Output",
+    "merge": "How output is merged",
     "split": "How to split",
+    "build": "What is built before",
     "place": "Where and with what",
     "share": "Whose share of the computing power (production role)",
     "files": "Files that are sent along",
@@ -70,6 +72,15 @@ class Prun:
             "--secondaryDSs",
             "More input streams, comma-separated: Stream:nFilesPerJob:Dataset[:pattern[:nSkip]]. "
             "A colon in a name is written \\:.",
+        ),
+    )
+    reusable_secondary: str | None = field(
+        default=None,
+        metadata=option(
+            "input",
+            "--reusableSecondary",
+            "Use only the files of these streams again when they are used up, comma-separated; "
+            "each file of the others goes to one job (default: all are used again).",
         ),
     )
     no_input: bool = field(
@@ -125,6 +136,33 @@ class Prun:
             "output", "--gather", "Gather the output at one nucleus, which brokerage chooses."
         ),
     )
+    merge_output: bool = field(
+        default=False,
+        metadata=option("merge", "--mergeOutput", "Merge the outputs of many jobs into one."),
+    )
+    merge_script: str | None = field(
+        default=None,
+        metadata=option(
+            "merge",
+            "--mergeScript",
+            "What merges: 'your_merger.py -o %OUT -i %IN' (default: hadd for .root, cat for "
+            "text, else a tarball).",
+        ),
+    )
+    n_files_per_merge_job: int | None = field(
+        default=None,
+        metadata=option(
+            "merge", "--nFilesPerMergeJob", "Merge the outputs of so many jobs (default: 50)."
+        ),
+    )
+    n_gb_per_merge_job: float | None = field(
+        default=None,
+        metadata=option("merge", "--nGBPerMergeJob", "Merge at most so many GB (default: 5)."),
+    )
+    n_events_per_merge_job: int | None = field(
+        default=None,
+        metadata=option("merge", "--nEventsPerMergeJob", "Merge at most so many events."),
+    )
     n_jobs: int | None = field(default=None, metadata=option("split", "--nJobs", "How many jobs."))
     n_files_per_job: int | None = field(
         default=None, metadata=option("split", "--nFilesPerJob", "How many input files a job.")
@@ -157,6 +195,18 @@ class Prun:
     skip_scout: bool = field(
         default=False,
         metadata=option("split", "--skipScout", "Make all jobs at once: no scouts go first."),
+    )
+    bexec: str | None = field(
+        default=None,
+        metadata=option(
+            "build",
+            "--bexec",
+            "Run this once a queue, before the jobs there: they begin with what it leaves.",
+        ),
+    )
+    no_build: bool = field(
+        default=False,
+        metadata=option("build", "--noBuild", "Say that nothing is built (so it is anyway)."),
     )
     site: str | None = field(
         default=None, metadata=option("place", "--site", "Run at this queue or site only.")
@@ -250,6 +300,7 @@ _FLAGS_OF_SPEC = {
     "Idempotency-Key": "--key",
     "name": "--outDS",
     "command": "--exec",
+    "build_command": "--bexec",
     "n_gb_per_job": "--nGBPerJob",
     "excluded_sites": "--excludedSite",
     "core_count": "--nCore",
@@ -300,6 +351,12 @@ def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskS
         inputs=inputs,
         outputs=listed(options.outputs),
         sandbox=sandbox,
+        build_command=options.bexec,
+        merge_output=options.merge_output,
+        merge_script=options.merge_script,
+        n_files_per_merge_job=options.n_files_per_merge_job,
+        n_gb_per_merge_job=options.n_gb_per_merge_job,
+        n_events_per_merge_job=options.n_events_per_merge_job,
         n_jobs=options.n_jobs,
         n_files_per_job=options.n_files_per_job,
         n_gb_per_job=options.n_gb_per_job,
@@ -360,8 +417,14 @@ def _exclusive(options: Prun) -> Iterator[FieldFault]:
         yield FieldFault("--noInput", "true", "not together with --inDS or --secondaryDSs")
     if options.no_sandbox and options.ext_file is not None:
         yield FieldFault("--noSandbox", "true", "not together with --extFile")
+    if options.bexec is not None and options.no_build:
+        yield FieldFault("--noBuild", "true", "not together with --bexec")
+    if options.bexec is not None and options.no_sandbox:
+        yield FieldFault(
+            "--bexec", repr(options.bexec), "builds what is sent: not with --noSandbox"
+        )
     if options.in_ds is None:
-        for name in ("secondary_dss", "match", "anti_match", "n_files"):
+        for name in ("secondary_dss", "reusable_secondary", "match", "anti_match", "n_files"):
             if getattr(options, name) is not None:
                 yield FieldFault(OPTIONS[name], str(getattr(options, name)), "needs --inDS")
         if options.n_skip_files:
@@ -397,7 +460,23 @@ def _inputs(options: Prun, faults: list[FieldFault]) -> tuple[InputStream, ...]:
         match=listed(options.match),
         anti_match=listed(options.anti_match),
     )
-    return (primary, *secondary_streams(options.secondary_dss, faults))
+    secondaries = tuple(secondary_streams(options.secondary_dss, faults))
+    return (primary, *_reusable(options.reusable_secondary, secondaries, faults))
+
+
+def _reusable(
+    text: str | None, streams: tuple[InputStream, ...], faults: list[FieldFault]
+) -> Iterator[InputStream]:
+    """The streams, marked as `--reusableSecondary` says."""
+    if text is None:
+        yield from streams
+        return
+    named = {name.removeprefix("%") for name in listed(text)}
+    known = [stream.stream for stream in streams]
+    for name in sorted(named.difference(known)):
+        needed = unknown_name(name, known) if known else "needs --secondaryDSs"
+        faults.append(FieldFault("--reusableSecondary", name, needed))
+    yield from (replace(stream, reusable=stream.stream in named) for stream in streams)
 
 
 def secondary_streams(text: str | None, faults: list[FieldFault]) -> Iterator[InputStream]:
@@ -449,7 +528,7 @@ def _by_flag(fault: FieldFault) -> FieldFault:
 
 def _spelled(words: str) -> str:
     """Words that name fields, with their flags instead."""
-    return re.sub(r"\bn_[a-z_]+\b", lambda found: OPTIONS.get(found[0], found[0]), words)
+    return re.sub(r"\b[a-z]+(_[a-z]+)+\b", lambda found: OPTIONS.get(found[0], found[0]), words)
 
 
 def _wrong(faults: list[FieldFault]) -> CulmError:

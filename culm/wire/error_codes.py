@@ -117,6 +117,8 @@ class ServerError(IntEnum):
     OUTPUT_NOT_VERIFIED = 104
     REJECTED_BY_QUEUE = 105
     TIMED_OUT = 106
+    BUILD_FAILED = 107
+    MERGE_FAILED = 108
 
 
 SERVER_KINDS: dict[int, ErrorKind] = {
@@ -128,6 +130,8 @@ SERVER_KINDS: dict[int, ErrorKind] = {
     ServerError.OUTPUT_NOT_VERIFIED: ErrorKind("a reported output is not in storage", False),
     ServerError.REJECTED_BY_QUEUE: ErrorKind("its queue takes it no more", False),
     ServerError.TIMED_OUT: ErrorKind("no news of it, or not its end, for too long", False),
+    ServerError.BUILD_FAILED: ErrorKind("what it runs could not be built there", False),
+    ServerError.MERGE_FAILED: ErrorKind("its output could not be merged"),
 }
 
 

@@ -49,6 +49,10 @@ class WorkRequest:
     wait_seconds: float = field(default=0, metadata={"minimum": 0, "maximum": 60})
 
 
+LOG_STREAM = "_LOG"
+"""The stream of logs that a merge job gets: they go into its own log."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobInput:
     """One input file of a job and where copies of it are, nearest first."""
@@ -64,13 +68,15 @@ class JobInput:
 class JobOutput:
     """One output of a job: the local name or pattern, its name in the catalogue, its place.
 
-    `kind` is `output` or `log`. A pattern's files become one tarball named `lfn`.
+    `kind` is `output`, `log` or `lib`. A pattern's files become one tarball named `lfn`; a lib is
+    a tarball of all that the payload leaves, of at most `max_bytes`.
     """
 
     local_name: str
     lfn: str
     url: str
     kind: str = "output"
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +93,8 @@ class JobSpec:
     """One attempt of a job. Every report about it carries `job_id` and `attempt_nr` (the fence).
 
     `reads_directly`: its input may be read where it is, in place of a copy.
+    `lib` is unpacked where the payload runs, in place of a sandbox. `kind` says what the job is
+    for (run, scout, build, merge); each is run in the same way.
     """
 
     job_id: int
@@ -97,6 +105,8 @@ class JobSpec:
     inputs: tuple[JobInput, ...] = ()
     outputs: tuple[JobOutput, ...] = ()
     sandbox: Sandbox | None = None
+    lib: JobInput | None = None
+    kind: str = "run"
     core_count: int = 1
     memory_mb: int = 2000
     disk_mb: int = 10_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _TOKEN = re.compile(
     r"%(?P<name>RNDM|FIRSTEVENT):(?P<base>\d+)"
     r"|%(?P<plain>MAXEVENTS|SKIPEVENTS|FIRSTEVENT|OUT|IN\d{0,2})(?![A-Za-z0-9_])"
+    r"|%(?P<stream>[A-Z][A-Z0-9_]{0,30})(?![A-Za-z0-9_])"
 )
 
 
@@ -16,8 +17,8 @@ _TOKEN = re.compile(
 class JobValues:
     """What one job puts in place of placeholders.
 
-    `files` maps a stream (`IN`, `IN2`) to the local names of its files; `sequence_nr` counts
-    a task's jobs from 0 and is kept by retries; `first_event` counts from 0.
+    `files` maps a stream (`IN`, `IN2`, `NOISE`) to the local names of its files; `sequence_nr`
+    counts a task's jobs from 0 and is kept by retries; `first_event` counts from 0.
     """
 
     files: Mapping[str, tuple[str, ...]]
@@ -31,7 +32,8 @@ class JobValues:
 def fill(command: str, values: JobValues) -> str:
     """The command with every placeholder replaced, in one pass (values are not looked at again).
 
-    `%IN` becomes the stream's files joined by commas, `%OUT` the outputs' local names,
+    `%IN` becomes the stream's files joined by commas, as the name of any other stream of the job
+    does, `%OUT` the outputs' local names,
     `%RNDM:base` base + sequence number, `%MAXEVENTS` the events of this job (-1 if not split by
     events), `%SKIPEVENTS` the events to skip in its file, `%FIRSTEVENT:base` base + the number
     of its first event in the task.
@@ -40,6 +42,14 @@ def fill(command: str, values: JobValues) -> str:
 
 
 def _value(match: re.Match[str], values: JobValues) -> str:
+    stream = match["stream"]
+    # A word that is no stream of the job, as in `date +%Y`, is the command's own.
+    if stream and stream not in values.files:
+        return match[0]
+    return ",".join(values.files[stream]) if stream else _standard(match, values)
+
+
+def _standard(match: re.Match[str], values: JobValues) -> str:
     base = int(match["base"] or 0)
     name = match["name"] or match["plain"]
     if name == "RNDM":
@@ -57,7 +67,8 @@ def _value(match: re.Match[str], values: JobValues) -> str:
 
 def placeholders(command: str) -> Iterator[str]:
     """Every placeholder in a command, as written without its base: `%IN`, `%RNDM`, …"""
-    return (f"%{match['name'] or match['plain']}" for match in _TOKEN.finditer(command))
+    found = (match["name"] or match["plain"] for match in _TOKEN.finditer(command))
+    return (f"%{name}" for name in found if name)
 
 
 def streams_used(command: str) -> list[str]:

@@ -14,6 +14,8 @@ from culm.wire.resource_units import CpuTimeUnit, RamCountUnit
 MAX_JOBS = 10_000_000
 MAX_FILES_PER_JOB = 100_000
 LEAST_USER_PRIORITY = 900
+MAX_FILES_PER_MERGE_JOB = 1000
+"""Their names stand in one command, which the system takes only so long."""
 USER_ACTIVITY = "user"
 """The activity (PanDA: prodSourceLabel) of what people run for themselves."""
 
@@ -71,6 +73,13 @@ class TaskSpec:
     `ip_connectivity` (ipConnectivity) is `network#ip_stack`. Input is copied to the job's
     directory if `force_staged`; `direct_access_only` (allowInputLAN=only) keeps the jobs to queues
     that can read it where it is.
+
+    `build_command` (bexec) runs once a queue, in a build job of its own: what it leaves is what
+    the jobs there begin with, in place of the sandbox.
+
+    With `merge_output` the outputs of many jobs become one file of each kind, by `merge_script`
+    (with `%IN` and `%OUT`) or as the file's name suggests; the limits of a merge job count the
+    jobs whose outputs it merges, the size of these, and their events.
     """
 
     name: str = field(
@@ -135,6 +144,12 @@ class TaskSpec:
     work_disk_mb: float = field(default=0.0, metadata={"minimum": 0, "maximum": 10**9})
     min_cpu_efficiency: float | None = _rule(0, 1)
     tgt_max_output_gb: float | None = _rule(0.001, 1_000_000)
+    build_command: str | None = _rule(multiline=True, longest=65_536)
+    merge_output: bool = False
+    merge_script: str | None = _rule(multiline=True, longest=65_536)
+    n_files_per_merge_job: int | None = _rule(1, MAX_FILES_PER_MERGE_JOB)
+    n_gb_per_merge_job: float | None = _rule(0.001, 1_000_000)
+    n_events_per_merge_job: int | None = _rule(1, 10**12)
 
     def check(self) -> TaskSpec:
         """This specification, if its fields fit together.
@@ -219,4 +234,37 @@ def _output_rules(spec: TaskSpec) -> Iterator[FieldFault]:
         yield FieldFault("command", "%OUT", "no output is declared")
 
 
-_RULES = (_input_rules, _split_rules, _priority_rules, _place_rules, _output_rules)
+def _build_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    if spec.build_command is None:
+        return
+    if not spec.build_command.strip():
+        yield FieldFault("build_command", repr(spec.build_command), "say what builds, or leave out")
+    for name in dict.fromkeys(placeholders(spec.build_command)):
+        yield FieldFault("build_command", name, "a build has no input, output or number of its own")
+
+
+_OF_MERGES = (
+    "merge_script", "n_files_per_merge_job", "n_gb_per_merge_job", "n_events_per_merge_job",
+)  # fmt: skip
+
+
+def _merge_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    if spec.merge_output and not spec.outputs:
+        yield FieldFault("merge_output", "true", "there is nothing to merge: no output is declared")
+    for name in _OF_MERGES:
+        value = getattr(spec, name)
+        if value is not None and not spec.merge_output:
+            yield FieldFault(name, ascii(value)[:80], "needs merge_output")
+    if spec.merge_script is None:
+        return
+    used = set(placeholders(spec.merge_script))
+    for name in sorted({"%IN", "%OUT"} - used):
+        yield FieldFault("merge_script", ascii(spec.merge_script)[:80], f"must name {name}")
+    for name in sorted(used - {"%IN", "%OUT"}):
+        yield FieldFault("merge_script", name, "only %IN and %OUT mean something to a merge")
+
+
+_RULES = (
+    _input_rules, _split_rules, _priority_rules, _place_rules, _output_rules, _build_rules,
+    _merge_rules,
+)  # fmt: skip

@@ -31,7 +31,8 @@ class TaskView:
     """A task. `reason` says in words why it is pending, failed, broken or exhausted.
 
     `version` rises with every change that a watcher may care about; `job_counts` maps a job
-    status to how many of the task's jobs are in it.
+    status to how many of the task's jobs are in it, `serving_counts` the same for each kind of
+    job that processes no input itself (build, merge); these are among the former too.
     """
 
     task_id: int
@@ -54,6 +55,7 @@ class TaskView:
     n_files_failed: int = 0
     n_files_used: int = 0
     job_counts: dict[str, int] = field(default_factory=dict)
+    serving_counts: dict[str, dict[str, int]] = field(default_factory=dict)
     output_datasets: tuple[str, ...] = ()
     input_datasets: tuple[str, ...] = ()
 
@@ -80,7 +82,10 @@ class JobFileView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job (one attempt). `error` says in words what went wrong, if anything did."""
+    """A job (one attempt). `error` says in words what went wrong, if anything did.
+
+    `kind` is run, scout, build or merge.
+    """
 
     job_id: int
     task_id: int
@@ -90,6 +95,7 @@ class JobView:
     queue: str
     created_at: str
     modified_at: str
+    kind: str = "run"
     retry_of: int | None = None
     pilot_id: int | None = None
     node: str = ""

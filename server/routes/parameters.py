@@ -33,6 +33,9 @@ Limit = Annotated[int, Query(ge=1, le=10_000, description="The most that a page 
 Statuses = Annotated[
     str, Query(max_length=1000, description="Only these statuses, separated by commas")
 ]
+Kinds = Annotated[
+    str, Query(max_length=200, description="Only these kinds of job, separated by commas")
+]
 Glob = Annotated[str, Query(max_length=255, description="A shell pattern: * any characters, ? one")]
 Key = Annotated[
     str | None,
@@ -46,16 +49,16 @@ def key_or_new(key: str | None) -> str:
     return key or new_key()
 
 
-def statuses_of(kind: type[Status], text: str) -> tuple[Status, ...]:
-    """The statuses that a comma-separated list names.
+def statuses_of(kind: type[Status], text: str, name: str = "status") -> tuple[Status, ...]:
+    """The statuses (or what else this parameter takes) that a comma-separated list names.
 
     Raises:
         InvalidRequest: with a fault for each that is not known.
     """
     words = [word.strip() for word in text.split(",") if word.strip()]
     known = {str(status) for status in kind}
-    faults = [FieldFault("status", ascii(word)[:80], unknown_name(word, known))
+    faults = [FieldFault(name, ascii(word)[:80], unknown_name(word, known))
               for word in words if word not in known]  # fmt: skip
     if faults:
-        raise InvalidRequest("unknown status", faults=faults)
+        raise InvalidRequest(f"unknown {name}", faults=faults)
     return tuple(kind(word) for word in words)

@@ -27,14 +27,23 @@ from server.limits import SMALL
 from server.parts import Parts, parts_of
 from server.races import looking_again
 from server.replies import reply
-from server.routes.parameters import Glob, Key, Limit, Statuses, TaskId, key_or_new, statuses_of
+from server.routes.parameters import (
+    Glob,
+    Key,
+    Kinds,
+    Limit,
+    Statuses,
+    TaskId,
+    key_or_new,
+    statuses_of,
+)
 from server.routing import Noun, Terms
 from server.share_claims import check_may_claim
 from server.waiting import unless_gone
 from tasks.specs import spec_of
 from tasks.stages.command import command
 from tasks.stages.submit import submit
-from tasks.statuses import JobStatus, TaskStatus
+from tasks.statuses import JobKind, JobStatus, TaskStatus
 from tasks.store.topics import Topic
 from tasks.views.history import decision, history
 from tasks.views.jobs import JobFilter, job_list
@@ -176,11 +185,13 @@ def list_task_jobs(
     request: Request,
     task_id: TaskId,
     status: Statuses = "",
+    kind: Kinds = "",
     limit: Limit = 100,
     after: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of a page")] = None,
 ) -> Response:
     """The task's jobs in order of their numbers."""
-    filters = JobFilter(task_id=task_id, statuses=statuses_of(JobStatus, status), limit=limit,
+    filters = JobFilter(task_id=task_id, statuses=statuses_of(JobStatus, status),
+                        kinds=statuses_of(JobKind, kind, "kind"), limit=limit,
                         after=after)  # fmt: skip
     with parts_of(request).books.read() as session:
         return reply(job_list(session, filters))

@@ -6,6 +6,7 @@ from tasks.stages import (
     command,
     feed,
     generate,
+    merges,
     post_process,
     refine,
     retry,
@@ -15,7 +16,18 @@ from tasks.stages.stage import Claim, Outcome, Stage
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (refine, feed, assign, generate, collect, scout, post_process, retry, command)
+    for module in (
+        refine,
+        feed,
+        assign,
+        generate,
+        collect,
+        scout,
+        merges,
+        post_process,
+        retry,
+        command,
+    )
 }
 """Every stage that an agent runs, by name. Dispatch and reports are driven by pilots instead."""
 

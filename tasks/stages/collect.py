@@ -12,11 +12,14 @@ from culm.wire.error_codes import ServerError
 from culm.wire.reports import ReportState
 from tasks.lifecycles import JobEvent
 from tasks.retry_rules import spends_attempt
+from tasks.specs import spec_of
 from tasks.stages.ending import roll_up
 from tasks.stages.ends import note_ended
 from tasks.stages.select import tasks_where
-from tasks.stages.settle import WRITTEN, settle_failed, settle_succeeded
+from tasks.stages.settle import WRITTEN, serving_kinds, settle_failed, settle_succeeded
+from tasks.stages.settle_runs import settle_prepared
 from tasks.stages.stage import Act, Outcome, Stage
+from tasks.statuses import JobKind, TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import id_in
 from tasks.store.moves import Why, move_jobs
@@ -38,8 +41,9 @@ def _act(act: Act) -> Outcome:
     missing = _missing_outputs(act, task, claimed)
     good = [job_id for job_id in claimed if job_id not in missing]
     why = Why(act.actor)
-    move_jobs(act.session, good, JobEvent.SUCCEEDED, why)
-    settle_succeeded(act.session, task, good)
+    done = _without_unmerged(act, task, good)
+    move_jobs(act.session, done, JobEvent.SUCCEEDED, why)
+    settle_succeeded(act.session, task, done)
     note_ended(act.session, (row.queue_id for row in rows if row.id not in missing
                              and row.reported_state == ReportState.FINISHED))  # fmt: skip
     _fail_unverified(act, task, missing)
@@ -63,6 +67,24 @@ def _act(act: Act) -> Outcome:
         n_done=len(rows),
         again=len(rows) == JOBS_A_BATCH,
     )
+
+
+def _without_unmerged(act: Act, task: Task, job_ids: list[int]) -> list[int]:
+    """Those of the jobs that count at once. The output of the others is to be merged first; of a
+    killed task nothing is merged any more, and what was merged does not count.
+    """
+    if not job_ids or not spec_of(act.session, task.id).merge_output:
+        return job_ids
+    why, kinds = Why(act.actor), serving_kinds(act.session, task, job_ids)
+    if task.status == TaskStatus.ABORTING:
+        late = [job_id for job_id in job_ids if kinds.get(job_id) != JobKind.BUILD]
+        move_jobs(act.session, late, JobEvent.CANCELLED, why)
+        settle_failed(act.session, task, dict.fromkeys(late, True))
+        return [job_id for job_id in job_ids if job_id not in late]
+    unmerged = [job_id for job_id in job_ids if job_id not in kinds]
+    move_jobs(act.session, unmerged, JobEvent.MERGE_BEGAN, why)
+    settle_prepared(act.session, unmerged)
+    return list(kinds)
 
 
 def _fail_unverified(act: Act, task: Task, missing: dict[int, list[str]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, select, true, update
 from sqlmodel import Session, col
 from sqlmodel import select as model_select
 
@@ -14,12 +14,13 @@ from culm.wire.error_codes import ServerError
 from culm.wire.views import CommandAnswer, CommandRequest
 from tasks.lifecycles import TASK as MACHINE
 from tasks.lifecycles import JobEvent, TaskEvent
+from tasks.stages.ending import look_at_merges
 from tasks.stages.parameters import change_parameters, changed_spec
 from tasks.stages.scouts import release, skip_scouts
 from tasks.stages.select import tasks_where
 from tasks.stages.settle import settle_failed, settle_unrun
 from tasks.stages.stage import Act, Outcome, Stage
-from tasks.statuses import JobStatus, TaskStatus
+from tasks.statuses import JobKind, JobStatus, TaskStatus
 from tasks.store.books import Books, wake
 from tasks.store.bulk import FRESH
 from tasks.store.moves import Why, database_time, move_jobs, move_tasks
@@ -42,6 +43,7 @@ JOBS_A_BATCH = 5000
 _COMMAND = core(Command)
 _UNSENT = [str(s) for s in (JobStatus.PENDING, JobStatus.DEFINED, JobStatus.ASSIGNED,
                             JobStatus.ACTIVATED)]  # fmt: skip
+_WITHOUT_PILOT = [*_UNSENT, str(JobStatus.MERGING)]
 _WITH_PILOT = [str(s) for s in (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)]
 
 
@@ -138,19 +140,32 @@ def _jobs_too(act: Act, order: Command, why: Why) -> tuple[int, bool]:
     if order.command == "kill" or (order.command == "finish" and not order.soft):
         if task.status not in (TaskStatus.ABORTING, TaskStatus.FINISHING):
             return 0, False
-        n_jobs, more = _end_unsent(act, task, JobEvent.CANCELLED, why)
+        n_jobs, more = _end(act, task, JobEvent.CANCELLED, why, _to_end(order))
         if not more:
-            _kill_running(act, why)
+            _kill_running(act, why, _to_end(order))
+        look_at_merges(act.session, task.id)
         return n_jobs, more
+    if order.command == "finish":
+        look_at_merges(act.session, task.id)
     if order.command == "pause" and task.status == TaskStatus.PAUSED:
         # Jobs that nobody has yet are closed: resuming generates them anew.
-        return _end_unsent(act, task, JobEvent.CLOSED, why)
+        return _end(act, task, JobEvent.CLOSED, why, JOB.c.status != str(JobStatus.MERGING))
     return 0, False
 
 
-def _end_unsent(act: Act, task: Task, event: JobEvent, why: Why) -> tuple[int, bool]:
+def _to_end(order: Command) -> ColumnElement[bool]:
+    """The jobs that a command is about: who finishes a task wants what is done merged still."""
+    if order.command == "kill":
+        return true()
+    return and_(JOB.c.kind != str(JobKind.MERGE), JOB.c.status != str(JobStatus.MERGING))
+
+
+def _end(
+    act: Act, task: Task, event: JobEvent, why: Why, which: ColumnElement[bool]
+) -> tuple[int, bool]:
     ids = act.session.connection().execute(
-        select(JOB.c.id).where(JOB.c.task_id == task.id, JOB_ALIVE, JOB.c.status.in_(_UNSENT))
+        select(JOB.c.id)
+        .where(JOB.c.task_id == task.id, JOB_ALIVE, JOB.c.status.in_(_WITHOUT_PILOT), which)
         .order_by(JOB.c.id).limit(JOBS_A_BATCH)
     ).scalars().all()  # fmt: skip
     end_unsent(act.session, task, ids, event, why)
@@ -177,10 +192,10 @@ def end_unsent(
     return moved
 
 
-def _kill_running(act: Act, why: Why) -> None:
+def _kill_running(act: Act, why: Why, which: ColumnElement[bool]) -> None:
     killed = act.session.connection().execute(
         update(JOB)
-        .where(JOB.c.task_id == act.task_id, JOB_ALIVE, JOB.c.status.in_(_WITH_PILOT))
+        .where(JOB.c.task_id == act.task_id, JOB_ALIVE, JOB.c.status.in_(_WITH_PILOT), which)
         .values(kill_reason=why.reason or "killed")
     )
     if killed.rowcount:

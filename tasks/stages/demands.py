@@ -16,6 +16,7 @@ from culm.wire.codec import decode
 from culm.wire.task_spec import TaskSpec
 from tasks.scouting import Asked, Lesson
 from tasks.stages.asking import asked_now, scouting_of
+from tasks.stages.builds import failed_builds
 from tasks.stages.scouts import is_scouting
 from tasks.statuses import DatasetKind, QueueStatus
 from tasks.store.tables import DATASET, DATASET_LOCALITY, ENDPOINT, FILE, PREASSIGNMENT, QUEUE, SITE
@@ -64,6 +65,7 @@ def _placed(session: Session, task: Task, spec: TaskSpec, demand: Demand) -> Dem
     return replace(
         demand,
         site=spec.site, excluded_sites=frozenset(spec.excluded_sites),
+        failed_builds=failed_builds(session, task.id) if spec.build_command else {},
         nucleus=_nucleus(session, task), nucleus_only=spec.t1_weight < 0,
         preassigned_queues=frozenset() if spec.site else _preassigned(session, task),
         architecture=_architecture(spec.architecture or ""), release=_release(spec),

@@ -10,10 +10,13 @@ from sqlmodel import Session
 from tasks.queues import queue_settings
 from tasks.scouting import Scout
 from tasks.stages.settle import PRIMARY, WRITTEN
-from tasks.statuses import JobStatus
+from tasks.statuses import JobKind, JobStatus
 from tasks.store.bulk import id_in
 from tasks.store.tables import FILE, JOB, JOB_FILE, METADATA, QUEUE
 
+PROCESSING = (str(JobKind.RUN), str(JobKind.SCOUT))
+"""The kinds of job that process input."""
+_DONE = (str(JobStatus.FINISHED), str(JobStatus.MERGING))
 MOST = 200
 """So many jobs tell enough; more would only take time."""
 
@@ -24,8 +27,8 @@ def evidence(session: Session, task_id: int, first_sequence_nr: int = 0) -> list
         select(JOB.c.id, JOB.c.core_count, METADATA.c.metrics, QUEUE.c.name, QUEUE.c.settings)
         .join(METADATA, METADATA.c.job_id == JOB.c.id)
         .join(QUEUE, QUEUE.c.id == JOB.c.queue_id)
-        .where(JOB.c.task_id == task_id, JOB.c.status == str(JobStatus.FINISHED),
-               JOB.c.sequence_nr >= first_sequence_nr)
+        .where(JOB.c.task_id == task_id, JOB.c.status.in_(_DONE),
+               JOB.c.sequence_nr >= first_sequence_nr, JOB.c.kind.in_(PROCESSING))
         .order_by(JOB.c.id).limit(MOST)
     ).all()  # fmt: skip
     ids = [row.id for row in rows]

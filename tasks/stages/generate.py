@@ -23,9 +23,10 @@ from culm.wire.task_spec import TaskSpec
 from tasks.lifecycles import TaskEvent
 from tasks.specs import spec_of
 from tasks.stages.asking import Needs, asked_now, needs_of, scouting_of, with_needs
+from tasks.stages.builds import give_up_unbuilt, nowhere_to_build
 from tasks.stages.chunking import Cutting, Work, next_work
 from tasks.stages.drafts import Draft, Numbers, Targets, draft
-from tasks.stages.ending import is_all_processed
+from tasks.stages.ending import is_all_processed, look_at_merges, roll_up
 from tasks.stages.place_waits import forget_wait, sleepers, wait_for_place
 from tasks.stages.queue_counts import note_sent
 from tasks.stages.queue_view import QueueView
@@ -127,7 +128,7 @@ def _act(act: Act) -> Outcome:
         return _hinder(act, used_up)
     if scene.n_without_place:
         return _wait_for_place(scene)
-    return _hinder(act, _refusal(scene.refused)) if scene.refused else _nothing_to_do(scene)
+    return _without_queue(scene, scene.refused) if scene.refused else _nothing_to_do(scene)
 
 
 def _work(scene: _Scene, by_queue: bool) -> Work:
@@ -266,7 +267,20 @@ def _nothing_to_do(scene: _Scene) -> Outcome:
         move_tasks(act.session, [task.id], TaskEvent.HINDERED, why, next_look_at=later)
     else:
         _note_progress(scene, next_look_at=later)
+        look_at_merges(act.session, task.id)
     return Outcome(task.id, "waits for input or for running jobs")
+
+
+def _without_queue(scene: _Scene, refused: Ranking) -> Outcome:
+    unbuilt = nowhere_to_build(refused)
+    return _unbuildable(scene, unbuilt) if unbuilt else _hinder(scene.act, _refusal(refused))
+
+
+def _unbuildable(scene: _Scene, reason: str) -> Outcome:
+    """No queue is left at which the task's build did not fail: its input fails."""
+    n_files = give_up_unbuilt(scene.act, scene.datasets)
+    roll_up(scene.act.session, scene.task.id, Why(scene.act.actor, reason))
+    return Outcome(scene.task.id, f"{n_files} files given up: {reason}", n_done=n_files)
 
 
 def _hinder(act: Act, words: str) -> Outcome:

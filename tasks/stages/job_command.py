@@ -32,7 +32,7 @@ def kill_job(books: Books, job_id: int, user: str, reason: str = "") -> CommandA
         task_id = _task_of(session, job_id)
         hold_tasks(session, [task_id])
         job = session.get_one(Job, job_id)
-        if job.status in MACHINE.final or job.status == JobStatus.HOLDING:
+        if job.status in MACHINE.final or job.status in (JobStatus.HOLDING, JobStatus.MERGING):
             raise WrongStatus(f"job {job_id} is {job.status}: it has ended")
         task = session.get_one(Task, task_id)
         waits = [job_id] if job.pilot_id is None else []

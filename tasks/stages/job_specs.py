@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import Session
 
-from culm.wire.job_spec import JobInput, JobOutput, JobSpec, Sandbox
+from culm.wire.job_spec import LOG_STREAM, JobInput, JobOutput, JobSpec, Sandbox
 from culm.wire.placeholders import JobValues, fill
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import JobFileView
 from tasks.catalog.own import urls_of
+from tasks.merging import merge_command, merged_name
+from tasks.output_names import UNMERGED, output_plans
 from tasks.queues import QueueSettings
 from tasks.specs import specs_of
-from tasks.statuses import DatasetKind
+from tasks.stages.settle_runs import WRITTEN
+from tasks.statuses import LIB_INPUT, MERGE_INPUT, DatasetKind, JobKind
 from tasks.store.bulk import ids_among
+from tasks.store.configuration import values
 from tasks.store.prepared import Prepared
 from tasks.store.tables import DATASET, ENDPOINT, FILE, JOB, JOB_FILE, TASK, core
 from tasks.tables import Job
 from tasks.tables import Sandbox as SandboxRow
+from tasks.thresholds import Builds
 
 _SANDBOX = core(SandboxRow)
+_ON_THE_WIRE = {
+    str(DatasetKind.TMPL_OUTPUT): str(DatasetKind.OUTPUT),
+    str(DatasetKind.TMPL_LOG): str(DatasetKind.LOG),
+}
+"""To a pilot an output is an output, merged later or not."""
 
 
 def job_specs(
@@ -36,15 +47,17 @@ def job_specs(
     ids = {f.catalog_file_id for some in files.values() for f in some if f.catalog_file_id}
     urls = urls_of(session, list(ids)) if ids else {}
     sandboxes = _sandboxes(session, {s.sandbox for s in specs.values() if s.sandbox})
-    return {
+    found = {
         job.id: _job_spec(job, specs[job.task_id], files[job.id], urls, sandboxes,
                           settings[job.id])
         for job in jobs
     }  # fmt: skip
+    builds = [job for job in jobs if job.kind == JobKind.BUILD]
+    return found | _limited(session, builds, found) if builds else found
 
 
 class JobRow(NamedTuple):
-    """A job as its row, its task's name and the place of its outputs."""
+    """A job as its row, its task's activity and name, and the place of its outputs."""
 
     id: int
     task_id: int
@@ -57,6 +70,8 @@ class JobRow(NamedTuple):
     first_event: int
     max_events: int
     skip_events: int
+    kind: str
+    activity: str
     task_name: str
     storage: str | None
 
@@ -73,22 +88,40 @@ class FileRow(NamedTuple):
     size_bytes: int | None
     adler32: str | None
     catalog_file_id: int | None
+    dataset_kind: str
 
 
 _JOBS = Prepared(
-    select(*(JOB.c[name] for name in JobRow._fields[:-2]), TASK.c.name, ENDPOINT.c.url)
+    select(*(JOB.c[name] for name in JobRow._fields[:-3]), TASK.c.activity, TASK.c.name,
+           ENDPOINT.c.url)
     .join(TASK, TASK.c.id == JOB.c.task_id)
     .outerjoin(ENDPOINT, ENDPOINT.c.id == TASK.c.endpoint_id)
     .where(ids_among(JOB.c.id)).order_by(JOB.c.id)
 )  # fmt: skip
 _FILES = Prepared(
     select(JOB_FILE.c.job_id, JOB_FILE.c.kind, DATASET.c.stream, DATASET.c.local_name,
-           DATASET.c.name, FILE.c.lfn, FILE.c.size_bytes, FILE.c.adler32, FILE.c.catalog_file_id)
+           DATASET.c.name, FILE.c.lfn, FILE.c.size_bytes, FILE.c.adler32, FILE.c.catalog_file_id,
+           DATASET.c.kind)
     .join(FILE, FILE.c.id == JOB_FILE.c.file_id)
     .join(DATASET, DATASET.c.id == JOB_FILE.c.dataset_id)
     .where(ids_among(JOB_FILE.c.job_id))
     .order_by(JOB_FILE.c.job_id, JOB_FILE.c.file_id)
 )  # fmt: skip
+
+
+def _limited(
+    session: Session, builds: Sequence[JobRow], specs: Mapping[int, JobSpec]
+) -> dict[int, JobSpec]:
+    """The specifications of builds, with what their lib files may be at most."""
+    now, limited = values(session), {}
+    for job in builds:
+        most = 1_000_000 * now.of(Builds, activity=job.activity).lib_max_mb
+        outputs = (
+            replace(o, max_bytes=most) if o.kind == DatasetKind.LIB else o
+            for o in specs[job.id].outputs
+        )
+        limited[job.id] = replace(specs[job.id], outputs=tuple(outputs))
+    return limited
 
 
 def _jobs(session: Session, job_ids: Sequence[int]) -> list[JobRow]:
@@ -117,6 +150,10 @@ def _sandboxes(session: Session, digests: set[str]) -> dict[str, Sandbox]:
 
 def command_of(job: JobRow | Job, spec: TaskSpec, files: Sequence[FileRow | JobFileView]) -> str:
     """The command of one job, with every placeholder filled in."""
+    if job.kind == JobKind.BUILD:
+        return spec.build_command or ""
+    if job.kind == JobKind.MERGE:
+        return merge_command(spec, _to_merge(spec, files))
     streams: dict[str, list[str]] = defaultdict(list)
     for file in files:
         if file.kind == DatasetKind.INPUT:
@@ -128,6 +165,38 @@ def command_of(job: JobRow | Job, spec: TaskSpec, files: Sequence[FileRow | JobF
     ))  # fmt: skip
 
 
+def _to_merge(spec: TaskSpec, files: Sequence[FileRow | JobFileView]) -> dict[str, list[str]]:
+    """The files that a merge job merges, by the local name of the output."""
+    plans = output_plans(spec)
+    names = {f"{plan.dataset}{UNMERGED}": plan.local_name for plan in plans if not plan.is_log}
+    found: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        if file.kind == MERGE_INPUT and file.dataset in names:
+            found[names[file.dataset]].append(file.lfn)
+    return found
+
+
+def _inputs(
+    job: JobRow, files: Sequence[FileRow], urls: Mapping[int, tuple[str, ...]]
+) -> Iterator[JobInput]:
+    for f in files:
+        if f.kind == DatasetKind.INPUT:
+            places, stream = urls.get(f.catalog_file_id or 0, ()), f.stream
+        elif f.kind == MERGE_INPUT:
+            places = (f"{job.storage}/{f.dataset}/{f.lfn}",)
+            stream = LOG_STREAM if f.dataset_kind == DatasetKind.TMPL_LOG else "IN"
+        else:
+            continue
+        yield JobInput(
+            lfn=f.lfn, stream=stream, urls=places, size_bytes=f.size_bytes, adler32=f.adler32
+        )
+
+
+def _local_name(job: JobRow, spec: TaskSpec, file: FileRow) -> str:
+    merged = job.kind == JobKind.MERGE and file.kind == DatasetKind.OUTPUT
+    return merged_name(file.local_name, spec) if merged else file.local_name
+
+
 def _job_spec(
     job: JobRow,
     spec: TaskSpec,
@@ -136,20 +205,24 @@ def _job_spec(
     sandboxes: Mapping[str, Sandbox],
     settings: QueueSettings,
 ) -> JobSpec:
+    lib = next((f for f in files if f.kind == LIB_INPUT), None)
+    merges_itself = job.kind == JobKind.MERGE and spec.merge_script is None
     return JobSpec(
         job_id=job.id, task_id=job.task_id, attempt_nr=job.attempt_nr, task_name=job.task_name,
-        command=command_of(job, spec, files),
-        inputs=tuple(
-            JobInput(lfn=f.lfn, stream=f.stream, urls=urls.get(f.catalog_file_id or 0, ()),
-                     size_bytes=f.size_bytes, adler32=f.adler32)
-            for f in files if f.kind == DatasetKind.INPUT
-        ),
+        kind=job.kind, command=command_of(job, spec, files),
+        inputs=tuple(_inputs(job, files, urls)),
         outputs=tuple(
-            JobOutput(local_name=f.local_name, lfn=f.lfn, kind=f.kind,
+            JobOutput(local_name=_local_name(job, spec, f), lfn=f.lfn,
+                      kind=_ON_THE_WIRE.get(f.kind, f.kind),
                       url=f"{job.storage}/{f.dataset}/{f.lfn}")
-            for f in files if f.kind in (DatasetKind.OUTPUT, DatasetKind.LOG)
+            for f in files if f.kind in WRITTEN
         ),
-        sandbox=sandboxes.get(spec.sandbox or ""),
+        # What was built began with the sandbox: it holds it.
+        sandbox=None if lib or merges_itself else sandboxes.get(spec.sandbox or ""),
+        lib=None if lib is None else JobInput(
+            lfn=lib.lfn, stream="", urls=(f"{job.storage}/{lib.dataset}/{lib.lfn}",),
+            size_bytes=lib.size_bytes, adler32=lib.adler32,
+        ),
         core_count=job.core_count, memory_mb=job.memory_mb, disk_mb=job.disk_mb,
         walltime_seconds=job.walltime_seconds, heartbeat_seconds=settings.heartbeat_seconds,
         lease_seconds=settings.lease_seconds,

@@ -44,7 +44,7 @@ def _close(act: Act, dataset: Dataset) -> None:
     elif dataset.is_primary:
         given_up = move_files(act.session, here, FileEvent.GIVEN_UP)
         _count(act, dataset, used=given_up, failed=given_up)
-    else:
+    elif dataset.kind == DatasetKind.INPUT:
         served = move_files(act.session, here, FileEvent.SERVED)
         _count(act, dataset, used=served, finished=served)
     move_datasets(act.session, [dataset.id], DatasetEvent.CLOSED)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from culm.core.errors import InvalidRequest
 from culm.wire.task_spec import TaskSpec
 from tasks.lifecycles import TaskEvent
-from tasks.output_names import output_plans
+from tasks.output_names import LIB, UNMERGED, output_plans
 from tasks.specs import spec_of
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
@@ -75,6 +75,11 @@ def _datasets(spec: TaskSpec) -> Iterator[tuple[str, str, str, bool, str, int | 
     for plan in output_plans(spec):
         kind = DatasetKind.LOG if plan.is_log else DatasetKind.OUTPUT
         yield plan.dataset, str(kind), "", False, plan.local_name, None
+        if spec.merge_output:
+            before = DatasetKind.TMPL_LOG if plan.is_log else DatasetKind.TMPL_OUTPUT
+            yield f"{plan.dataset}{UNMERGED}", str(before), "", False, plan.local_name, None
+    if spec.build_command is not None:
+        yield f"{spec.name.rstrip('/')}.lib", str(DatasetKind.LIB), "", False, LIB, None
 
 
 STAGE = Stage(

@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from tasks.lifecycles import DatasetEvent, FileEvent, TaskEvent
 from tasks.specs import spec_of
+from tasks.stages.builds import forget_builds
 from tasks.stages.refine import add_datasets
 from tasks.stages.scouts import forget_scouts
 from tasks.stages.select import datasets_of, in_status, tasks_where
@@ -33,8 +34,10 @@ def _act(act: Act) -> Outcome:
             _reopen(act, dataset)
         elif dataset.is_primary:
             n_again += _again(act, dataset, task.max_attempts)
-        else:
+        elif dataset.kind == DatasetKind.INPUT:
             _reuse(act, dataset)
+    # What was built still serves, unless the parameters change.
+    forget_builds(act.session, task.id, only_failed=task.status != TaskStatus.TOINCEXEC)
     why = Why(act.actor, f"{n_again} inputs are tried again")
     # Feed looks at the input again: new files of a done task's input are taken too.
     anew = task.status == TaskStatus.TOINCEXEC

@@ -6,7 +6,7 @@ after them did (documentation, 15).
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from culm.wire.codec import encode
 from tasks.lifecycles import TaskEvent
@@ -14,15 +14,15 @@ from tasks.scout_verdict import Evidence, findings
 from tasks.scouting import Asked, Lesson, adjusted, learn
 from tasks.specs import spec_of
 from tasks.stages.asking import asked_by, memory_mb
-from tasks.stages.evidence import evidence
-from tasks.stages.scouts import Phase, n_finished, scouts_are_done
+from tasks.stages.evidence import PROCESSING, evidence
+from tasks.stages.scouts import Phase, finished_of, n_finished, scouts_are_done
 from tasks.stages.select import in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
-from tasks.statuses import DatasetKind, FileStatus, TaskStatus
+from tasks.statuses import FileStatus, TaskStatus
 from tasks.store.books import wake
 from tasks.store.configuration import values
 from tasks.store.moves import Why, database_time, move_tasks
-from tasks.store.tables import DATASET, FILE, JOB, JOB_ALIVE, JOB_FILE, SCOUTING, TASK
+from tasks.store.tables import FILE, JOB, JOB_ALIVE, JOB_FILE, SCOUTING, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Task, TaskScouting
 from tasks.tagging import resource_type
@@ -112,7 +112,8 @@ def _exhaust(act: Act, reason: str) -> Outcome:
 def _last_words(act: Act, state: TaskScouting) -> str:
     row = act.session.connection().execute(
         select(JOB.c.id, JOB.c.pilot_error_code, JOB.c.pilot_error_diag, JOB.c.server_error_diag)
-        .where(JOB.c.task_id == act.task_id, JOB.c.sequence_nr >= state.first_sequence_nr)
+        .where(JOB.c.task_id == act.task_id, JOB.c.sequence_nr >= state.first_sequence_nr,
+               JOB.c.kind.in_(PROCESSING))
         .order_by(JOB.c.id.desc()).limit(1)
     ).first()  # fmt: skip
     if row is None:
@@ -126,15 +127,6 @@ def _to_be_tried_again(act: Act) -> bool:
     return act.session.connection().execute(query).first() is not None
 
 
-def _finished() -> ScalarSelect[int]:
-    """How many of the task's jobs finished: each has written one log."""
-    return (
-        select(func.coalesce(func.sum(DATASET.c.n_files_finished), 0))
-        .where(DATASET.c.task_id == TASK.c.id, DATASET.c.kind == str(DatasetKind.LOG))
-        .scalar_subquery()
-    )
-
-
 def _input_back() -> ColumnElement[bool]:
     """Some input that a scout had is ready again."""
     return exists().where(
@@ -146,7 +138,7 @@ def _input_back() -> ColumnElement[bool]:
 def _due() -> ColumnElement[bool]:
     enough = exists().where(
         SCOUTING.c.task_id == TASK.c.id,
-        _finished() >= SCOUTING.c.look_at_finished,
+        finished_of(TASK.c.id) >= SCOUTING.c.look_at_finished,
         or_(
             and_(SCOUTING.c.phase == str(Phase.SCOUTING), in_status(TaskStatus.SCOUTING)),
             and_(SCOUTING.c.phase == str(Phase.SCOUTED), in_status(TaskStatus.RUNNING)),

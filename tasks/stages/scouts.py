@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeGuard
 
-from sqlalchemy import delete, func, select, true, update
+from sqlalchemy import ColumnElement, delete, func, literal, select, true, update
 from sqlmodel import Session
 
 from culm.wire.codec import encode
@@ -13,11 +13,13 @@ from culm.wire.task_spec import TaskSpec
 from tasks.scouting import FIRST_JOBS, N_SCOUTS, WORTH, Lesson
 from tasks.specs import spec_of
 from tasks.stages.asking import asked_by
-from tasks.statuses import DatasetKind, TaskStatus
+from tasks.statuses import DatasetKind, JobStatus, TaskStatus
 from tasks.store.moves import database_time
-from tasks.store.tables import DATASET, SCOUTING, TASK
+from tasks.store.tables import DATASET, JOB, JOB_ALIVE, JOB_SERVES, SCOUTING, TASK
 from tasks.tables import Task, TaskScouting
 from tasks.tables.columns import db_now
+
+LOGS = (str(DatasetKind.LOG), str(DatasetKind.TMPL_LOG))
 
 
 class Phase(StrEnum):
@@ -106,9 +108,29 @@ def scouts_to_come(state: TaskScouting | None, task: Task) -> int:
 
 
 def n_finished(session: Session, task_id: int) -> int:
-    """How many jobs of a task have finished: each has written one log."""
-    count = session.connection().execute(
+    """How many jobs of a task have finished, but those that process no input."""
+    return int(session.connection().execute(select(finished_of(literal(task_id)))).scalar_one())
+
+
+def finished_of(task_id: ColumnElement[int]) -> ColumnElement[int]:
+    """The same as part of a statement: each job has written one log, builds and merges too. What
+    waits to be merged has finished as well.
+    """
+    logs = (
         select(func.coalesce(func.sum(DATASET.c.n_files_finished), 0))
-        .where(DATASET.c.task_id == task_id, DATASET.c.kind == str(DatasetKind.LOG))
-    ).scalar_one()  # fmt: skip
-    return int(count)
+        .where(DATASET.c.task_id == task_id, DATASET.c.kind.in_(LOGS))
+        .scalar_subquery()
+    )
+    unmerged = (
+        select(func.count())
+        .select_from(JOB)
+        .where(JOB.c.task_id == task_id, JOB_ALIVE, JOB.c.status == str(JobStatus.MERGING))
+        .scalar_subquery()
+    )
+    others = (
+        select(func.count())
+        .select_from(JOB)
+        .where(JOB.c.task_id == task_id, JOB_SERVES, JOB.c.status == str(JobStatus.FINISHED))
+        .scalar_subquery()
+    )
+    return logs + unmerged - others

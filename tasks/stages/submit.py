@@ -20,7 +20,7 @@ from culm.wire.task_spec import MAX_JOBS, InputStream, TaskSpec
 from culm.wire.views import TaskAccepted
 from tasks.catalog.own import find_dataset, list_files, matches
 from tasks.lifecycles import TASK as MACHINE
-from tasks.output_names import lfn, output_plans
+from tasks.output_names import UNMERGED, lfn, output_plans
 from tasks.specs import spec_of
 from tasks.statuses import TaskStatus
 from tasks.store.books import Books, wake
@@ -115,6 +115,11 @@ def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFaul
     yield from _form_faults(spec)
     if spec.sandbox is not None and session.get(SandboxRow, spec.sandbox) is None:
         yield FieldFault("sandbox", spec.sandbox, "no such sandbox here: upload it first")
+    if spec.build_command is not None and spec.sandbox is None:
+        shown = ascii(spec.build_command)[:80]
+        yield FieldFault(
+            "build_command", shown, "there is nothing to build: no file was sent along"
+        )
     coming: set[str] = set()
     if spec.parent_task_id is not None:
         parent = session.get(Task, spec.parent_task_id)
@@ -129,7 +134,8 @@ def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFaul
 
 def _name_faults(spec: TaskSpec, user: str) -> Iterator[FieldFault]:
     for plan in output_plans(spec):
-        longest = max(plan.dataset, lfn(spec.name, user, 2**62, MAX_JOBS, plan), key=len)
+        dataset = plan.dataset + UNMERGED * spec.merge_output
+        longest = max(dataset, lfn(spec.name, user, 2**62, MAX_JOBS, plan), key=len)
         if len(longest) > MAX_NAME:
             yield FieldFault(
                 "outputs" if not plan.is_log else "name", plan.local_name,

@@ -12,17 +12,21 @@ from broker.priority import of_scout
 from tasks.lifecycles import FileEvent
 from tasks.output_names import OutputPlan, lfn
 from tasks.stages.asking import Needs
+from tasks.stages.builds import libs_at, use_libs
 from tasks.stages.drafts import Draft, secondary_slice
 from tasks.stages.priorities import priorities_of
+from tasks.stages.settle_runs import CATALOGUED
 from tasks.stages.stage import Act
 from tasks.stages.wall_limits import walltimes_at
-from tasks.statuses import DatasetKind, FileStatus, JobStatus
+from tasks.statuses import UNMERGED, DatasetKind, FileStatus, JobKind, JobStatus
 from tasks.store.bulk import id_in, insert_rows
 from tasks.store.ids import take_ids
 from tasks.store.moves import database_time, move_files
 from tasks.store.tables import DATASET, FILE
 from tasks.tables import Dataset, File, Job, JobFile, Task
 
+DEFINED, ACTIVATED = str(JobStatus.DEFINED), str(JobStatus.ACTIVATED)
+LOGS = (str(DatasetKind.LOG), str(DatasetKind.TMPL_LOG))
 _PICK = (
     update(FILE)
     .where(FILE.c.id == bindparam("file"))
@@ -40,8 +44,12 @@ class Batch:
 
 
 def write_jobs(act: Act, task: Task, batch: Batch, datasets: Sequence[Dataset]) -> None:
-    """Insert the jobs of a batch, activated, and everything that hangs on them."""
+    """Insert the jobs of a batch, and everything that hangs on them.
+
+    They are activated, but for those that have to wait for a build at their queue.
+    """
     drafts = batch.drafts
+    libs = libs_at(act, task, {d.queue_id for d in drafts}, datasets)
     job_ids = take_ids(act.session, "job", len(drafts))
     priorities = priorities_of(act.session, task, len(drafts))
     if batch.are_scouts:
@@ -51,25 +59,34 @@ def write_jobs(act: Act, task: Task, batch: Batch, datasets: Sequence[Dataset]) 
     insert_rows(
         act.session, Job,
         ("id", "attempt_nr", "retry_of", "queue_id", "serial_nr", "sequence_nr", "first_event",
-         "max_events", "skip_events", "priority", "walltime_seconds"),
+         "max_events", "skip_events", "priority", "walltime_seconds", "status"),
         [(job_id, d.attempt_nr, d.chunk.retry_of, d.queue_id, d.serial_nr, d.sequence_nr,
-          d.first_event, d.max_events, d.skip_events, priority, walltimes[d.queue_id])
+          d.first_event, d.max_events, d.skip_events, priority, walltimes[d.queue_id],
+          DEFINED if d.queue_id in libs.awaited else ACTIVATED)
          for job_id, d, priority in zip(job_ids, drafts, priorities, strict=True)],
         now=database_time(act.session),
-        same={"task_id": task.id, "status": str(JobStatus.ACTIVATED),
+        same={"task_id": task.id, "kind": str(JobKind.SCOUT if batch.are_scouts else JobKind.RUN),
               "share_name": task.share_name, "resource_type": task.resource_type,
               "core_count": needs.core_count, "memory_mb": needs.memory_mb,
               "disk_mb": needs.disk_mb},
     )  # fmt: skip
+    use_libs(act.session, libs, zip(job_ids, (d.queue_id for d in drafts), strict=True))
     _pick_inputs(act, drafts, job_ids, datasets)
     secondaries: dict[str, list[Dataset]] = defaultdict(list)
+    written = written_by_runs(datasets)
     for dataset in datasets:
-        if dataset.kind in (DatasetKind.OUTPUT, DatasetKind.LOG):
+        if dataset.kind in written:
             _add_outputs(act, task, drafts, job_ids, dataset)
-        elif not dataset.is_primary:
+        elif dataset.kind == DatasetKind.INPUT and not dataset.is_primary:
             secondaries[dataset.stream].append(dataset)
     for some in secondaries.values():
         _add_secondaries(act, drafts, job_ids, some)
+
+
+def written_by_runs(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    """The kinds of dataset that a task's run jobs write: its own, or those that are merged."""
+    merges = any(dataset.kind == DatasetKind.TMPL_LOG for dataset in datasets)
+    return UNMERGED if merges else CATALOGUED
 
 
 def _pick_inputs(
@@ -128,14 +145,15 @@ def _add_secondaries(
 def _add_outputs(
     act: Act, task: Task, drafts: Sequence[Draft], job_ids: Sequence[int], dataset: Dataset
 ) -> None:
-    plan = OutputPlan(dataset.name, dataset.local_name, dataset.kind == DatasetKind.LOG)
+    plan = OutputPlan(dataset.name, dataset.local_name, dataset.kind in LOGS)
     file_ids = take_ids(act.session, "file", len(drafts))
     name, user, task_id = task.name, task.user_name, task.id
     insert_rows(
         act.session, File, ("id", "job_id", "lfn"),
         ((file_id, job_id, lfn(name, user, task_id, d.serial_nr, plan))
          for job_id, file_id, d in zip(job_ids, file_ids, drafts, strict=True)),
-        same={"dataset_id": dataset.id, "status": str(FileStatus.DEFINED)},
+        same={"dataset_id": dataset.id, "status": str(FileStatus.DEFINED),
+              "max_attempts": task.max_attempts},
     )  # fmt: skip
     insert_rows(
         act.session, JobFile, ("job_id", "file_id"), zip(job_ids, file_ids, strict=True),

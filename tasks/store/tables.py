@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 
 from tasks import tables
 from tasks.tables.job import FINAL as FINAL_JOB
+from tasks.tables.job import SERVING
 from tasks.tables.task import FINAL as FINAL_TASK
 
 
@@ -45,12 +46,14 @@ PREASSIGNMENT = core(tables.Preassignment)
 SCOUTING = core(tables.TaskScouting)
 RETRY_RULE = core(tables.RetryRule)
 REST = core(tables.Rest)
+BUILD = core(tables.Build)
 METADATA = core(tables.JobMetadata)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
 TASK_ALIVE = text(f"task.status NOT IN {FINAL_TASK}")
 JOB_ALIVE = text(f"job.status NOT IN {FINAL_JOB}")
 JOB_WAITING = text("job.status = 'activated'")
+JOB_SERVES = text(f"job.kind IN {SERVING}")
 JOB_TO_SETTLE = text("job.status = 'holding'")
 JOB_LEASED = text("job.lease_expires_at IS NOT NULL")
 

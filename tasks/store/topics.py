@@ -19,6 +19,7 @@ class Topic(StrEnum):
     TASK_TO_RETRY = "task_to_retry"
     COMMAND_GIVEN = "command_given"
     JOB_ACTIVATED = "job_activated"
+    MERGE_DUE = "merge_due"
     JOB_REPORTED = "job_reported"
     KILL_REQUESTED = "kill_requested"
 

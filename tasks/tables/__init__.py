@@ -1,5 +1,6 @@
 """SQLModel tables, one noun a file. Rows hold data only: rules stand in the modules beside."""
 
+from tasks.tables.build import Build
 from tasks.tables.catalog import CatalogDataset, CatalogFile, Replica
 from tasks.tables.command import Command
 from tasks.tables.configuration import Configuration, ConfigurationHistory
@@ -28,9 +29,9 @@ from tasks.tables.task import Task, TaskParameters
 from tasks.tables.user import RevokedToken, User
 
 __all__ = [
-    "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory", "Dataset",
-    "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job", "JobFile",
-    "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
+    "Build", "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory",
+    "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
+    "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "ShareRule", "ShareStatistics", "Site",
     "StatusHistory", "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User", "WakeUp",

@@ -8,9 +8,12 @@ from typing import Any
 from sqlalchemy import Index, Text, text
 from sqlmodel import Field, SQLModel
 
+from tasks.statuses import JobKind
 from tasks.tables.columns import DOCUMENT, ID, UtcDateTime, db_now
 
 FINAL = "('finished', 'failed', 'closed', 'cancelled')"
+SERVING = "('build', 'merge')"
+"""Kinds of job that process no input themselves: there are few of them."""
 
 
 def _partial(name: str, *columns: Any, where: str) -> Index:
@@ -23,6 +26,7 @@ class Job(SQLModel, table=True):
     `attempt_nr` is the fence: it rises along `retry_of`, every report carries it.
     `report_nr` is the last report's number; `request_key` the work request that got the job.
     `reported_state` keeps what the pilot's final report said until collect settles it.
+    `kind` is a `tasks.statuses.JobKind`.
     """
 
     __tablename__ = "job"
@@ -33,6 +37,7 @@ class Job(SQLModel, table=True):
         _partial("job_to_settle", "task_id", "id", where="status = 'holding'"),
         _partial("job_leased", "lease_expires_at", where="lease_expires_at IS NOT NULL"),
         _partial("job_of_pilot", "pilot_id", "request_key", where="lease_expires_at IS NOT NULL"),
+        _partial("job_of_kind", "task_id", "id", where=f"kind IN {SERVING}"),
         Index("job_of_task", "task_id", "id"),
     )  # fmt: skip
 
@@ -40,6 +45,7 @@ class Job(SQLModel, table=True):
     task_id: int = Field(sa_type=ID)
     attempt_nr: int = 1
     retry_of: int | None = Field(default=None, sa_type=ID)
+    kind: str = Field(default=JobKind.RUN, max_length=16)
     status: str = Field(max_length=16)
     queue_id: int
     share_name: str = Field(default="default", max_length=64)

@@ -19,7 +19,8 @@ class Task(SQLModel, table=True):
 
     `next_look_at` holds a hindered task back until then; `input_open` says that more input may
     come and `feed_at` when to look for it. `next_serial_nr` numbers output files,
-    `next_sequence_nr` jobs (a retry keeps its predecessor's), `next_event_nr` events.
+    `next_sequence_nr` jobs (a retry keeps its predecessor's), `next_event_nr` events. `merge_at`
+    says when to look whether output can be merged.
     """
 
     __tablename__ = "task"
@@ -56,6 +57,7 @@ class Task(SQLModel, table=True):
     next_event_nr: int = Field(default=0, sa_type=ID)
     next_look_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     feed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    merge_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     created_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
     modified_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

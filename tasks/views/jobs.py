@@ -15,7 +15,7 @@ from culm.wire.views import JobFileView, JobList, JobView
 from tasks.lifecycles import JOB
 from tasks.specs import spec_of
 from tasks.stages.job_specs import command_of
-from tasks.statuses import JobStatus
+from tasks.statuses import JobKind, JobStatus
 from tasks.tables import Dataset, File, Job, JobFile, JobMetadata, Queue, Task
 from tasks.views.shown import moment, moment_or_none, page
 
@@ -30,6 +30,7 @@ class JobFilter:
 
     task_id: int
     statuses: tuple[JobStatus, ...] = ()
+    kinds: tuple[JobKind, ...] = ()
     limit: int = 100
     after: int | None = None
 
@@ -67,6 +68,8 @@ def job_list(session: Session, wanted: JobFilter) -> JobList:
     )
     if wanted.statuses:
         query = query.where(col(Job.status).in_(wanted.statuses))
+    if wanted.kinds:
+        query = query.where(col(Job.kind).in_(wanted.kinds))
     if wanted.after is not None:
         query = query.where(col(Job.id) > wanted.after)
     rows, last = page(session.exec(query).all(), wanted.limit)
@@ -104,6 +107,7 @@ def _view(job: Job, queue: str) -> JobView:
         job_id=job.id,
         task_id=job.task_id,
         attempt_nr=job.attempt_nr,
+        kind=job.kind,
         status=job.status,
         final=JobStatus(job.status) in JOB.final,
         queue=queue,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func
@@ -14,6 +14,7 @@ from culm.core.errors import NotFound
 from culm.wire.views import TaskList, TaskView
 from tasks.lifecycles import TASK
 from tasks.statuses import DatasetKind, TaskStatus
+from tasks.store.tables import JOB_SERVES
 from tasks.tables import Dataset, Job, Task
 from tasks.views.shown import like, moment, moment_or_none, page
 
@@ -40,7 +41,21 @@ def task_view(session: Session, task_id: int) -> TaskView:
     counted = (
         select(Job.status, func.count()).where(Job.task_id == task_id).group_by(col(Job.status))
     )
-    return _view(task, datasets, dict(session.exec(counted).all()))
+    view = _view(task, datasets, dict(session.exec(counted).all()))
+    return replace(view, serving_counts=_serving(session, task_id))
+
+
+def _serving(session: Session, task_id: int) -> dict[str, dict[str, int]]:
+    """Kind → status → how many, of the jobs that process no input."""
+    query = (
+        select(Job.kind, Job.status, func.count())
+        .where(Job.task_id == task_id, JOB_SERVES)
+        .group_by(col(Job.kind), col(Job.status))
+    )
+    counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for kind, status, count in session.exec(query):
+        counts[kind][status] = count
+    return dict(counts)
 
 
 def task_list(session: Session, wanted: TaskFilter) -> TaskList:

@@ -17,6 +17,7 @@ from tasks.tables import Job
 from tasks.why.findings import ENDED, NEVER, NOT_YET, RUNS, WAITS, Finding, seconds, since
 from tasks.why.lines import QueueRow, Staff, pilots_in_words, queue_rows, staff_of
 from tasks.why.places import Place, jobs_before
+from tasks.why.serving import of_build, of_merge
 from tasks.why.task import error_in_words
 
 _WITH_PILOT = (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)
@@ -45,9 +46,12 @@ def _finding(session: Session, job: Job) -> Finding:
         return _at_work(job, queue, now)
     if job.status == JobStatus.ACTIVATED:
         return _activated(session, job, queue, now)
+    if job.status == JobStatus.DEFINED and (found := of_build(session, job, queue.name)):
+        return found
+    if job.status == JobStatus.MERGING:
+        return of_merge(session, job)
     words = {JobStatus.HOLDING: "its pilot has reported its end: the books settle it next",
              JobStatus.TRANSFERRING: "its output is on the way to where it is gathered",
-             JobStatus.MERGING: "its output waits to be merged",
              JobStatus.ASSIGNED: f"its input is on the way to queue {queue.name}"}  # fmt: skip
     said = words.get(JobStatus(job.status), f"it is {job.status}, and becomes ready to run next")
     return Finding(verdict=WAITS, summary=said)

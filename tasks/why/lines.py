@@ -50,7 +50,11 @@ def of_lines(session: Session, task_id: int) -> Finding | None:
     n_running = sum(running.values())
     parts = [f"{many(n_running, 'job')} with a pilot"] if n_running else []
     parts += [f"{sum(waiting.values())} waiting for one"] if waiting else []
-    others = sum(by_status.values()) - n_running - sum(waiting.values())
+    unbuilt = by_status[JobStatus.DEFINED]
+    parts += [f"{unbuilt} waiting for a build"] if unbuilt else []
+    unmerged = by_status[JobStatus.MERGING]
+    parts += [f"{unmerged} with output to be merged"] if unmerged else []
+    others = sum(by_status.values()) - n_running - sum(waiting.values()) - unbuilt - unmerged
     parts += [f"{others} reported and being settled"] if others else []
     names = queue_rows(session, waiting.keys() | running.keys())
     lines = [f"queue {names[i].name}: {n} with a pilot" for i, n in sorted(running.items())]

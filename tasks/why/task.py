@@ -22,6 +22,7 @@ from tasks.why.brokerage import of_brokerage
 from tasks.why.findings import ENDED, NOT_YET, TAKEN, WAITS, Finding, many, since
 from tasks.why.lines import of_lines
 from tasks.why.nuclei import kept_choice, of_nuclei
+from tasks.why.serving import merging_in_words
 
 ERRORS_SHOWN = 3
 _T = TaskStatus
@@ -174,6 +175,9 @@ def _next_jobs(session: Session, task: Task, with_queues: bool) -> Finding:
     """Its jobs where they are; and what hinders further ones, if input is left for some."""
     lines, n_unused = of_lines(session, task.id), _n_unused(session, task.id)
     if not n_unused:
+        merging = merging_in_words(session, task)
+        if lines and merging:
+            lines = replace(lines, details=(*lines.details, merging))
         return lines or _OVER
     brokered = of_brokerage(session, task, with_queues=with_queues)
     throttled = why_throttled(session, (task.share_name, task.resource_type))

@@ -12,7 +12,16 @@ from sqlalchemy import text
 
 from tasks.audit import CHECKS, EXAMPLES, audit
 from tasks.store.books import Books
-from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
+from tests.builders import (
+    a_dataset,
+    a_pilot,
+    a_report,
+    a_sandbox,
+    a_task,
+    get_work,
+    report,
+    run_stages,
+)
 from tests.integration.tasks.scene import run_jobs, run_to_the_end
 
 FINISHED_FILE = (
@@ -70,6 +79,24 @@ DAMAGE: dict[str, tuple[list[str], list[tuple[str, str]]]] = {
     "job without a lease": (
         ["UPDATE job SET lease_expires_at = NULL WHERE status = 'running'"],
         [("I3", "is running without a lease or a pilot")],
+    ),
+    "build gone": (
+        ["DELETE FROM build WHERE lib_file_id IS NULL"],
+        [("I7", "waits for a build that is not on its way")],
+    ),
+    "lib file not there": (
+        ["UPDATE job_file SET kind = 'lib_input' WHERE job_id = "
+         f"{_job('running')} AND kind = 'input'"],
+        [("I2", "unpacks a lib file that is running")],
+    ),
+    "output of a merging job gone": (
+        ["UPDATE file SET status = 'failed' WHERE status = 'prepared'"],
+        [("I2", "is merging, and its output is failed"), ("I5", "counters differ")],
+    ),
+    "merged by nobody": (
+        ["UPDATE job_file SET kind = 'none' WHERE kind = 'merge_input'"],
+        [("I3", "is merging in 0 living merge jobs"),
+         ("I2", "is finished, merged by 0 merge jobs that finished")],
     ),
     "task moved off the graph": (
         ["UPDATE status_history SET event = 'paused_by_magic' WHERE noun = 'task' "
@@ -185,7 +212,24 @@ def _fill(books: Books) -> None:
     run_stages(books)
     first, second = get_work(books, pilot, n_jobs=2).jobs
     report(books, pilot, a_report(first, "running"))
+    _fill_merging(books, pilot)
+    a_task(books, build_command="make", sandbox=a_sandbox(books))
+    run_stages(books)
     _close(books, second.job_id)
+
+
+def _fill_merging(books: Books, pilot: int) -> None:
+    """Outputs that are merged, that are being merged, and that wait."""
+    changes = {"merge_output": True, "n_files_per_merge_job": 2, "n_files_per_job": 1}
+    a_task(books, inputs=[{"datasets": [a_dataset(books, 6)]}], outputs=["out.txt"],
+           priority=1100, **changes)  # fmt: skip
+    run_stages(books)
+    jobs = get_work(books, pilot, n_jobs=6).jobs
+    report(books, pilot, *(a_report(job) for job in jobs[:5]))
+    run_stages(books)
+    [merge] = get_work(books, pilot, n_jobs=1).jobs
+    report(books, pilot, a_report(merge))
+    run_stages(books)
 
 
 def _close(books: Books, job_id: int) -> None:

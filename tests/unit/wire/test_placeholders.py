@@ -12,8 +12,9 @@ from culm.wire.placeholders import JobValues, fill, placeholders, streams_used
 
 
 def values(**changes: Any) -> JobValues:
-    given = {"files": {"IN": ("a", "b"), "IN2": ("c",)}, "outputs": ("o1", "o2"),
-             "sequence_nr": 3, "max_events": 10, "skip_events": 20, "first_event": 30}  # fmt: skip
+    files = {"IN": ("a", "b"), "IN2": ("c",), "NOISE": ("n1", "n2")}
+    given = {"files": files, "outputs": ("o1", "o2"), "sequence_nr": 3, "max_events": 10,
+             "skip_events": 20, "first_event": 30}  # fmt: skip
     return JobValues(**(given | changes))
 
 
@@ -23,6 +24,8 @@ def values(**changes: Any) -> JobValues:
         ("run %IN", "run a,b"),
         ("run %IN2 %IN", "run c a,b"),
         ("run %IN3", "run "),
+        ("run %NOISE %NOISES", "run n1,n2 %NOISES"),
+        ("date +%Y-%m-%d %H%M", "date +%Y-%m-%d %H%M"),
         ("run %OUT", "run o1,o2"),
         ("seed=%RNDM:100", "seed=103"),
         ("%RNDM", "%RNDM"),
