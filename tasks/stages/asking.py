@@ -28,6 +28,12 @@ class Needs:
     walltime_seconds: int
     walltime_is_firm: bool = False
 
+    @property
+    def columns(self) -> dict[str, int]:
+        """The columns of a job's row that say so."""
+        return {"core_count": self.core_count, "memory_mb": self.memory_mb,
+                "disk_mb": self.disk_mb, "walltime_seconds": self.walltime_seconds}  # fmt: skip
+
 
 def needs_of(task: Task) -> Needs:
     """What the jobs of a task ask for, those apart that are tried again."""
@@ -39,10 +45,7 @@ def needs_of(task: Task) -> Needs:
 
 def with_needs(task: Task, needs: Needs) -> Task:
     """The task as brokerage should see it for jobs of these needs; not a row of the books."""
-    return Task(**(task.model_dump() | {
-        "core_count": needs.core_count, "memory_mb": needs.memory_mb, "disk_mb": needs.disk_mb,
-        "walltime_seconds": needs.walltime_seconds,
-    }))  # fmt: skip
+    return Task(**(task.model_dump() | needs.columns))
 
 
 def given_of(spec: TaskSpec, dataset: Dataset) -> Given:

@@ -7,7 +7,7 @@ build step".)
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, select, update
 from sqlmodel import Session
@@ -19,6 +19,7 @@ from tasks.output_names import build_lfn
 from tasks.stages.asking import Needs
 from tasks.stages.select import datasets_of
 from tasks.stages.stage import Act
+from tasks.stages.wall_limits import walltimes_at
 from tasks.statuses import LIB_INPUT, DatasetKind, FileStatus, JobKind, JobStatus
 from tasks.store.bulk import id_in, insert_rows
 from tasks.store.configuration import values
@@ -88,15 +89,17 @@ def write_build_jobs(session: Session, task: Task, attempts: Sequence[Attempt]) 
         return ()
     job_ids = take_ids(session, "job", len(attempts))
     needs = build_needs(session, task)
+    walltimes = walltimes_at(session, {a.queue_id for a in attempts}, needs.walltime_seconds)
     insert_rows(
-        session, Job, ("id", "queue_id", "attempt_nr", "retry_of"),
-        [(i, a.queue_id, a.attempt_nr, a.retry_of)
+        session, Job, ("id", "queue_id", "attempt_nr", "retry_of", "walltime_seconds"),
+        [(i, a.queue_id, a.attempt_nr, a.retry_of, walltimes[a.queue_id])
          for i, a in zip(job_ids, attempts, strict=True)],
         now=database_time(session),
         same={"task_id": task.id, "kind": str(JobKind.BUILD), "status": str(JobStatus.ACTIVATED),
               "share_name": task.share_name, "priority": max(BUILD_PRIORITY, task.priority),
               "resource_type": resource_type(session, needs.core_count, needs.memory_mb),
-              **asdict(needs)},
+              "core_count": needs.core_count, "memory_mb": needs.memory_mb,
+              "disk_mb": needs.disk_mb},
     )  # fmt: skip
     for dataset in datasets_of(session, task.id, DatasetKind.LIB, DatasetKind.LOG):
         _add_files(session, task, dataset, job_ids)

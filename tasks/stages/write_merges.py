@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from sqlalchemy import select, update
 from sqlmodel import Session
@@ -64,7 +64,7 @@ def write_merge_jobs(
         same={"task_id": task.id, "kind": str(JobKind.MERGE), "status": str(JobStatus.ACTIVATED),
               "share_name": task.share_name, "priority": PRIORITY,
               "resource_type": resource_type(session, needs.core_count, needs.memory_mb),
-              **asdict(needs)},
+              **needs.columns},
     )  # fmt: skip
     _take_inputs(session, job_ids, groups)
     first = _take_serials(session, task, len(groups))
