@@ -9,7 +9,6 @@ fit, and does not count for work that does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 from broker.slots import Room, SlotMemory
 from broker.thresholds import Thresholds
@@ -145,7 +144,7 @@ def berth(
 def _floor(declared: int, able: int, limits: Thresholds) -> int:
     if declared:
         return 0
-    return ceil(able * limits.bind_growth_percent / 100) if able else int(limits.bind_floor)
+    return int(limits.bind_growth if able else limits.bind_floor)
 
 
 def _able(asker: Asker, tally: Tally) -> int:

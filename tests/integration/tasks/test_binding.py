@@ -139,7 +139,6 @@ def test_short_jobs_are_bound_far_ahead_as_soon_as_they_are_seen_to_be_short(
 
 
 def test_queue_that_is_full_learns(two: Books) -> None:
-    limit(two, BIND_AHEAD=30)
     a_task(two, n_jobs=3, site="FAST", skip_scouts=True)
     run_stages(two)
     pilot = a_pilot(two, queue="FAST", core_count=1)

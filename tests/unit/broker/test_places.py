@@ -14,7 +14,7 @@ from broker.slots import SlotMemory
 from broker.thresholds import Thresholds
 from broker.values import Load
 
-LIMITS = Thresholds(bind_ahead_seconds=30, bind_floor=20, bind_growth_percent=10)
+LIMITS = Thresholds(bind_ahead_seconds=30, bind_floor=20, bind_growth=1)
 HOUR = Load(n_slots=10, mean_run_seconds=3600.0)
 FOUR = (Pilots(1, 4, 4, 8000),)
 
@@ -52,12 +52,12 @@ UNKNOWN = Load()
         (20, {"load": UNKNOWN}),
         (5, {"load": UNKNOWN, "waiting": (waiting(15),)}),
         (20, {"load": Load(n_slots=0)}),  # their number changes all the time
-        # Pilots say what they have; a tenth more may wait, so that more of them come.
+        # Pilots say what they have; one more may wait, so that more of them come.
         (5, {"load": UNKNOWN, "pilots": FOUR}),
         (1, {"load": UNKNOWN, "pilots": FOUR, "n_running": 4, "running_cores": 4}),
         (0, {"load": UNKNOWN, "pilots": FOUR, "n_running": 4, "running_cores": 4,
              "waiting": (waiting(1),)}),
-        (22, {"load": UNKNOWN, "pilots": (Pilots(5, 4, 4, 8000),)}),
+        (21, {"load": UNKNOWN, "pilots": (Pilots(5, 4, 4, 8000),)}),
         # More pilots than was declared are there all the same.
         (4, {"load": Load(n_slots=2), "pilots": FOUR}),
     ],
