@@ -1,15 +1,14 @@
 """How many jobs may be bound to a queue now, by our own books.
 
 The rule of `broker.slots` for a server: pilots say what slots they have, and ask a moment after a
-slot is free. So only a job that waits for longer than jobs are bound ahead proves that no slot is
-free; and where slots are idle all the same, what waits there does not fit, and does not count for
-work that does.
+slot is free. So only a job that waits for longer than jobs are bound ahead, while all pilots are
+busy, proves that no slot is free; and where slots are idle all the same, what waits there does not
+fit, and does not count for work that does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import ceil
 
 from broker.slots import Room, SlotMemory
 from broker.thresholds import Thresholds
@@ -77,7 +76,8 @@ class Asker:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
     """What is known of a queue beside our own books: its statistics and what it declares, ends a
-    second as they were seen, jobs sent since the books were read, and when it was declared.
+    second as they were seen, jobs sent since the books were read, and when it declared that (what
+    was learnt against it counts until it says it anew).
     """
 
     load: Load = field(default_factory=Load)
@@ -121,10 +121,12 @@ def berth(
     declared = sight.load.n_slots or 0
     mean_run = sight.load.mean_run_seconds or asker.run_seconds or limits.expected_run_seconds
     by_pilots = tally.n_running + idle if able else 0
+    # Where no pilot is, waiting proves nothing: they may be on their way.
+    is_full = able > 0 and idle <= 0 and _waits_long(asker, tally)
     room = memory.room(
         f"{queue}/{asker.core_count}/{asker.memory_mb}",
         Load(n_slots=max(declared, by_pilots), mean_run_seconds=mean_run),
-        tally.n_running, before, sight.declared_at, idle <= 0 and _waits_long(asker, tally),
+        tally.n_running, before, sight.declared_at, is_full,
     )  # fmt: skip
     if room.n_slots < by_pilots:
         # What pilots have at this moment stands against all that was learnt.
@@ -142,7 +144,7 @@ def berth(
 def _floor(declared: int, able: int, limits: Thresholds) -> int:
     if declared:
         return 0
-    return ceil(able * limits.bind_growth_percent / 100) if able else int(limits.bind_floor)
+    return int(limits.bind_growth if able else limits.bind_floor)
 
 
 def _able(asker: Asker, tally: Tally) -> int:

@@ -117,9 +117,9 @@ class Thresholds:
         "BIND_FLOOR", 20, "jobs",
         "may wait at a queue whose slots are not known, so that pilots are started",
     )  # fmt: skip
-    bind_growth_percent: float = _parameter(
-        "BIND_GROWTH", 10, "%",
-        "of the slots that pilots have may wait beyond them, where the queue declares none",
+    bind_growth: float = _parameter(
+        "BIND_GROWTH", 1, "jobs",
+        "may wait beyond the slots that pilots have, where the queue declares none",
     )  # fmt: skip
     rebind_seconds: float = _parameter(
         "REBIND", 300, "s", "what did not start for so long is bound elsewhere, if there is a place"

@@ -70,6 +70,7 @@ drop_unmerged = _flow_of(ROWS["drop_unmerged"])
 configurator = _flow_of(ROWS["configurator"])
 queue_statistics = _flow_of(ROWS["queue_statistics"])
 rebroker = _flow_of(ROWS["rebroker"])
+rebind = _flow_of(ROWS["rebind"])
 count_shares = _flow_of(ROWS["count_shares"])
 throttler = _flow_of(ROWS["throttler"])
 age_priorities = _flow_of(ROWS["age_priorities"])
@@ -84,10 +85,10 @@ end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
 DAEMON_FLOWS = {
     each.name: each
     for each in (
-        lost_jobs, quiet_jobs, rest_black_holes, gone_pilots, clean_up, drop_unmerged, configurator,
-        queue_statistics, rebroker, count_shares, throttler, age_priorities, update_locality,
-        queue_filler, task_withholder, fast_rebrokerage, pilot_streaming, clean_flow_runs,
-        end_lost_shifts,
+        lost_jobs, quiet_jobs, rest_black_holes, gone_pilots, clean_up, drop_unmerged,
+        configurator, queue_statistics, rebroker, rebind, count_shares, throttler, age_priorities,
+        update_locality, queue_filler, task_withholder, fast_rebrokerage, pilot_streaming,
+        clean_flow_runs, end_lost_shifts,
     )
 }  # fmt: skip
 

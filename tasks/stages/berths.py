@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field
+from time import monotonic
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Pool
@@ -54,7 +54,7 @@ def berths_of(session: Session, task: Task, seen: QueueView) -> dict[str, Berth]
 
 
 def _sight(queue: Queue, seen: QueueView, pace: Pace, ended: int) -> Sight:
-    now, n_slots = time.monotonic(), max(queue.load.n_batch_jobs, queue.load.n_slots or 0)
+    now, n_slots = monotonic(), max(queue.load.n_batch_jobs, queue.load.n_slots or 0)
     return Sight(
         load=queue.load,
         ends_per_second=pace.look(queue.name, now, ended, n_slots),

@@ -320,6 +320,9 @@ def _due() -> ColumnElement[bool]:
     )
 
 
+_DUE = _due()
+
+
 def _candidates(
     session: Session, limit: int, task_ids: Sequence[int] | None
 ) -> list[tuple[int, str]]:
@@ -332,7 +335,7 @@ def _candidates(
     in_order = (TASK.c.priority.desc(), DUE, TASK.c.id)
     turn = func.row_number().over(partition_by=partition, order_by=in_order)
     resting = sleepers(session, task_ids)
-    statement = select(TASK.c.id, TASK.c.name).where(_due())
+    statement = select(TASK.c.id, TASK.c.name).where(_DUE)
     if task_ids is not None:
         statement = statement.where(id_in(TASK.c.id, task_ids, session))
     if resting.asleep:

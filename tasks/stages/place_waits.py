@@ -104,7 +104,7 @@ def sleepers(session: Session, task_ids: Iterable[int] | None) -> Sleepers:
 
 
 def forget_wait(session: Session, task_id: int) -> None:
-    """A task that got places waits no more."""
+    """A task that is looked at waits anew, or no more."""
     _forget(session, [task_id])
 
 

@@ -18,6 +18,7 @@ from tasks.specs import specs_of
 from tasks.stages.rank_queues import Brokered, rank_queues
 from tasks.stages.rebrokerage import close, n_moves, standings
 from tasks.store.books import Books
+from tasks.store.bulk import id_in
 from tasks.store.configuration import values
 from tasks.store.moves import database_time
 from tasks.store.tables import JOB, JOB_WAITING, TASK
@@ -31,19 +32,32 @@ JOBS_A_TASK = 1000
 
 
 def rebind_waiting(books: Books) -> str:
-    """Take back what waits for too long while another queue has a free slot for it."""
+    """Take back what waits for too long while another queue has a free slot for it.
+
+    What is to move is worked out by reading alone: nobody waits for that.
+    """
+    with books.read() as session:
+        reasons = _moves(session)
+    if not reasons:
+        return ""
     with books.write() as session:
-        limits = values(session).of(Thresholds)
-        queues = standings(session)
-        by_name = dict(queues.values())
-        names = {queue_id: name for queue_id, (name, _) in queues.items()}
-        taken: Counter[str] = Counter()
-        reasons: dict[int, str] = {}
-        for task_id in _tasks(session, limits):
-            waiting = _waiting(session, task_id, names, by_name, taken)
-            reasons |= {m.job_id: m.reason for m in rebroker(waiting, by_name, limits)}
-        n_moved = close(session, reasons, "rebind")
+        waiting = session.connection().execute(
+            select(JOB.c.id).where(JOB_WAITING, id_in(JOB.c.id, reasons, session))
+        )
+        n_moved = close(session, {i: reasons[i] for i in waiting.scalars()}, "rebind")
     return f"{n_moved} jobs back to where a slot is free" if n_moved else ""
+
+
+def _moves(session: Session) -> dict[int, str]:
+    """Jobs to be moved, and why."""
+    limits, by_id = values(session).of(Thresholds), standings(session)
+    queues, names = dict(by_id.values()), {i: name for i, (name, _) in by_id.items()}
+    taken: Counter[str] = Counter()
+    reasons: dict[int, str] = {}
+    for task_id in _tasks(session, limits):
+        waiting = _waiting(session, task_id, names, queues, taken)
+        reasons |= {m.job_id: m.reason for m in rebroker(waiting, queues, limits)}
+    return reasons
 
 
 def _tasks(session: Session, limits: Thresholds) -> list[int]:

@@ -14,7 +14,7 @@ from broker.slots import SlotMemory
 from broker.thresholds import Thresholds
 from broker.values import Load
 
-LIMITS = Thresholds(bind_ahead_seconds=30, bind_floor=20, bind_growth_percent=10)
+LIMITS = Thresholds(bind_ahead_seconds=30, bind_floor=20, bind_growth=1)
 HOUR = Load(n_slots=10, mean_run_seconds=3600.0)
 FOUR = (Pilots(1, 4, 4, 8000),)
 
@@ -52,12 +52,12 @@ UNKNOWN = Load()
         (20, {"load": UNKNOWN}),
         (5, {"load": UNKNOWN, "waiting": (waiting(15),)}),
         (20, {"load": Load(n_slots=0)}),  # their number changes all the time
-        # Pilots say what they have; a tenth more may wait, so that more of them come.
+        # Pilots say what they have; one more may wait, so that more of them come.
         (5, {"load": UNKNOWN, "pilots": FOUR}),
         (1, {"load": UNKNOWN, "pilots": FOUR, "n_running": 4, "running_cores": 4}),
         (0, {"load": UNKNOWN, "pilots": FOUR, "n_running": 4, "running_cores": 4,
              "waiting": (waiting(1),)}),
-        (22, {"load": UNKNOWN, "pilots": (Pilots(5, 4, 4, 8000),)}),
+        (21, {"load": UNKNOWN, "pilots": (Pilots(5, 4, 4, 8000),)}),
         # More pilots than was declared are there all the same.
         (4, {"load": Load(n_slots=2), "pilots": FOUR}),
     ],
@@ -90,12 +90,17 @@ def test_share_that_has_nothing_there_gets_to_stand_in_the_line_of_others() -> N
 
 
 def test_what_waits_for_long_proves_that_the_declaration_is_wrong() -> None:
-    memory = SlotMemory()
-    assert at(memory=memory, n_running=4, waiting=(waiting(6, for_long=True),)).places == 0
-    assert at(memory=memory, n_running=4).places == 0  # remembered
-    assert at(memory=memory, n_running=3).places == 1
+    memory, line = SlotMemory(), (waiting(3, for_long=True),)
+    busy = {"memory": memory, "n_running": 4, "running_cores": 4, "pilots": FOUR}
+    assert at(**busy, waiting=line).places == 0
+    assert at(**busy).places == 0  # remembered
+    assert at(**busy | {"n_running": 3, "running_cores": 3}).places == 1
     sight = Sight(load=HOUR, declared_at=1.0)
     assert berth("Q", Asker(), Tally(n_running=4), sight, memory, LIMITS).places == 6
+
+
+def test_waiting_proves_nothing_where_no_pilot_is_yet() -> None:
+    assert at(waiting=(waiting(3, for_long=True),)).places == 7
 
 
 def test_large_jobs_that_wait_where_slots_are_idle_do_not_hinder_small_ones() -> None:
