@@ -17,6 +17,7 @@ from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
 from culm.client.transport import Transport
+from culm.client.workflows import WorkflowCalls
 from culm.core.settings import Settings, load_settings
 
 
@@ -29,6 +30,7 @@ class Client(
     ShareCalls,
     RetryRuleCalls,
     ConfigurationCalls,
+    WorkflowCalls,
     ServiceCalls,
 ):
     """Speaks to a Culm server as one user; may be shared by threads.
