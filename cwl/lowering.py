@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 from typing import Any
 from urllib.parse import urldefrag
 
@@ -306,23 +307,30 @@ def _scripts(step: Any) -> tuple[str, ...] | None:
 
 def _in_order(steps: list[Step]) -> Iterator[Step]:
     """Steps after those that they take from, else in the order of their lines."""
-    left = sorted(steps, key=_line)
-    done: set[str] = set()
-    while left:
-        ready = next(step for step in left if parents(step) <= done)
-        left.remove(ready)
-        done.add(ready.name)
-        yield ready
+    left = {step.name: _parents(step) for step in steps}
+    users: dict[str, list[Step]] = {step.name: [] for step in steps}
+    for step in steps:
+        for parent in left[step.name]:
+            users[parent].append(step)
+    ready = [(_line(step), step.name) for step in steps if not left[step.name]]
+    by_name = {step.name: step for step in steps}
+    heapify(ready)
+    while ready:
+        _, name = heappop(ready)
+        yield by_name[name]
+        for user in users[name]:
+            left[user.name].discard(name)
+            if not left[user.name]:
+                heappush(ready, (_line(user), user.name))
 
 
-def parents(step: Step) -> set[str]:
-    """The steps that a step takes from."""
+def _parents(step: Step) -> set[str]:
     links = [source for given in step.inputs for source in given.link.sources]
     return {source.rpartition("/")[0] for source in links} - {""}
 
 
-def _line(step: Step) -> tuple[int, str]:
-    return int(step.place.rpartition(":")[2]), step.name
+def _line(step: Step) -> int:
+    return int(step.place.rpartition(":")[2])
 
 
 def _merged(requirements: list[Any]) -> Iterator[dict[str, Any]]:

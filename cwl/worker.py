@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from cwl.walk import Run
 
 def main() -> None:
     """Read a request from standard input, write the reply to standard output."""
+    gc.disable()  # a short life with millions of small objects, few of them in circles
     request = json.load(sys.stdin)
     tempfile.tempdir = "/nonexistent"  # cwltool looks for one, and nothing may be written
     confine(request["limits"])
