@@ -16,6 +16,8 @@ from cwl.dialect import LOOP_HINT
 from cwl.loading import Loaded
 from cwl.plan import (
     MAIN,
+    PARAMETER,
+    TO_TERMINATE,
     Input,
     Kind,
     Link,
@@ -33,9 +35,6 @@ from cwl.plan import (
 )
 from cwl.pseudo_tools import LABEL
 
-PARAMETER = "param_"
-"""What the inputs of a loop's body begin with that are its dictionary (4.1.8 "Loops")."""
-TO_TERMINATE = "to_terminate"
 _ORIGINAL = "http://commonwl.org/cwltool#original_cwlVersion"
 
 
@@ -72,15 +71,16 @@ class _Lowering:
         file = name_of(process.tool["id"]) or file
         # cwltool shuffles them; the names in the plan must not depend on that.
         steps = sorted(process.steps, key=lambda step: (step.tool.lc.line, str(step.id)))
+        names = _names(process, steps)
         made = Workflow(
             name=name or _file(process.tool["id"], file),
             place=_place(process.tool, file),
             inputs=tuple(_input(given, file, self.places) for given in process.tool["inputs"]),
-            steps=tuple(_in_order([self._step(step, file) for step in steps])),
+            steps=tuple(_in_order([self._step(step, file, names) for step in steps])),
             outputs=tuple(
                 NamedLink(
                     name=_short(out["id"]),
-                    link=_link(out, "outputSource", process.tool["id"]),
+                    link=_link(out, "outputSource", names),
                     place=_place(out, file),
                 )
                 for out in process.tool["outputs"]
@@ -119,7 +119,7 @@ class _Lowering:
         made = replace(body, name=f"{name} (loop)", steps=steps, outputs=outputs)
         return _keep(self.workflows, made.name, made)
 
-    def _step(self, step: Any, file: str) -> Step:
+    def _step(self, step: Any, file: str, names: Mapping[str, str]) -> Step:
         kind, runs = self._what_runs(step.embedded_tool, file)
         place = _place(step.tool, file)
         made = Step(
@@ -127,7 +127,7 @@ class _Lowering:
             kind=kind,
             runs=runs,
             place=self.places.get(_file(step.id, file), self.places.get(place, place)),
-            inputs=tuple(_given(given, step, file) for given in step.tool["in"]),
+            inputs=tuple(_given(given, file, names) for given in step.tool["in"]),
             outputs=tuple(_short(_ident(out)) for out in step.tool["out"]),
             scatter=_scatter(step.tool),
             when="" if step.tool.get("loop") is not None else step.tool.get("when") or "",
@@ -226,18 +226,27 @@ def _input(given: Any, file: str, places: Mapping[str, str]) -> Input:
         name=_short(given["id"]),
         type=_plain(given["type"]),
         default=_plain(given.get("default")),
+        load_contents=bool((given.get("inputBinding") or given).get("loadContents")),
         place=places.get(_file(given["id"], file), _place(given, file)),
     )
 
 
-def _given(given: Any, step: Any, file: str) -> NamedLink:
-    workflow = step.id.rpartition("/")[0] if "/" in urldefrag(step.id)[1] else urldefrag(step.id)[0]
-    return NamedLink(
-        name=_short(given["id"]), link=_link(given, "source", workflow), place=_place(given, file)
-    )
+def _names(process: Any, steps: list[Any]) -> dict[str, str]:
+    """What the full names of a workflow's inputs and of its steps' outputs are in its links."""
+    outputs = {
+        _ident(out): f"{_short(step.id)}/{_short(_ident(out))}"
+        for step in steps
+        for out in step.tool["out"]
+    }
+    return {given["id"]: _short(given["id"]) for given in process.tool["inputs"]} | outputs
 
 
-def _link(given: Any, key: str, workflow: str) -> Link:
+def _given(given: Any, file: str, names: Mapping[str, str]) -> NamedLink:
+    link = _link(given, "source", names)
+    return NamedLink(name=_short(given["id"]), link=link, place=_place(given, file))
+
+
+def _link(given: Any, key: str, names: Mapping[str, str]) -> Link:
     sources = given.get(key)
     listed = list(sources) if isinstance(sources, list) else [sources] if sources else []
     merge = given.get("linkMerge")
@@ -245,19 +254,13 @@ def _link(given: Any, key: str, workflow: str) -> Link:
     if merge is None and isinstance(sources, list) and len(listed) > 1:
         merge = LinkMerge.NESTED
     return Link(
-        sources=tuple(_relative(source, workflow) for source in listed),
+        sources=tuple(names.get(source, _short(source)) for source in listed),
         merge=LinkMerge(merge) if merge else None,
         pick=PickValue(pick) if pick else None,
         default=_plain(given.get("default")),
         value_from=given.get("valueFrom"),
         load_contents=bool(given.get("loadContents")),
     )
-
-
-def _relative(source: str, workflow: str) -> str:
-    """`step/output` or the name of an input, as seen from its workflow."""
-    fragment, own = urldefrag(source)[1], urldefrag(workflow)[1]
-    return fragment.removeprefix(f"{own}/") if own else fragment
 
 
 def _scatter(tool: Any) -> Scatter | None:
@@ -278,18 +281,13 @@ def _loop(step: Any, file: str) -> Loop | None:
         carry=tuple(
             NamedLink(
                 name=_short(entry["id"]),
-                link=_own_outputs(_link(entry, "outputSource", step.id)),
+                link=_link(entry, "outputSource", {}),  # of its own outputs
                 place=_place(entry, file),
             )
             for entry in carried
         ),
         output_method=OutputMethod(method),
     )
-
-
-def _own_outputs(link: Link) -> Link:
-    """A link of a loop takes from the step's own outputs, however they are written."""
-    return replace(link, sources=tuple(source.rpartition("/")[2] for source in link.sources))
 
 
 def _loop_hint(step: Any) -> Mapping[str, Any] | None:

@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
-    """The reply to a request: `plan`, `inputs`, `steps`, `n_steps`, `warnings`, or `faults`."""
+    """The reply to a request: `faults`, or plan, inputs, warnings, and what a `Preview` holds."""
     loaded = load(bundle)
     if isinstance(loaded, list):
         return _refusal(loaded)
@@ -58,6 +58,7 @@ def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
         "inputs": order.values,
         "steps": encode(found.steps),
         "n_steps": found.n_steps,
+        "datasets": found.datasets,
         "warnings": [*loaded.warnings, *order.warnings],
     }
 

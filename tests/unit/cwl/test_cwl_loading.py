@@ -277,6 +277,23 @@ def test_sub_workflow_used_twice_is_in_the_plan_once_and_numbered_twice() -> Non
     assert list(ran(a_walk(plan))) == ["000_top", "002_top", "001_bottom", "003_bottom"]
 
 
+def test_workflow_inside_of_a_step_is_loaded_with_its_own_links() -> None:
+    inner = prun("w", "opt_inDS: d").replace("\n", "\n        ").rstrip(" ")
+    steps = (
+        "  outer:\n    run:\n      class: Workflow\n      inputs: {d: string}\n"
+        "      outputs: {o: {type: string, outputSource: w/outDS}}\n      steps:\n"
+        f"        {inner}    scatter: d\n    in: {{d: ds}}\n    out: [o]\n"
+    )
+    head = "inputs: {ds: 'string[]'}\noutputs: {o: {type: 'string[]', outputSource: outer/o}}"
+    walk = a_walk(planned(a_workflow(steps, head=head)), ds=["x", "y"])
+    found = ran(walk)
+    assert [(s.id, s.path, s.place) for s in found.values()] == [
+        ("000_w_0", "outer[0]/w", "main.cwl:12"), ("000_w_1", "outer[1]/w", "main.cwl:12"),
+    ]  # fmt: skip
+    assert walk.ending is not None
+    assert walk.ending.values == {"o": ["user.alice.w_000_w_0", "user.alice.w_000_w_1"]}
+
+
 def test_preview_shows_each_step_as_it_would_run() -> None:
     bundle = Bundle(files=documents(), cwl="cond.cwl", yaml="dummy.yaml")
     reply = look_at(bundle, NAME)

@@ -302,6 +302,15 @@ def test_lists_of_different_lengths_are_named() -> None:
     ]
 
 
+def test_scatter_over_far_too_much_is_refused() -> None:
+    text = a_workflow(SCATTER.format(method="flat_crossproduct"), head=HEAD)
+    walk = a_walk(planned(text), a=["x"] * 1000, b=["1"] * 1000)
+    walk.advance()
+    assert [f.reason for f in walk.failures] == [
+        "it would have 1000000 branches; at most 100000 are taken"
+    ]
+
+
 def test_scatter_of_ten_thousand_starts_all_at_once() -> None:
     text = a_workflow(SCATTER.format(method="dotproduct"), head=HEAD)
     names = [f"d{n}" for n in range(10_000)]
