@@ -102,7 +102,6 @@ class NamedLink:
 
     name: str
     link: Link
-    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,11 +37,9 @@ def test_workflows_of_the_documentation_load_and_keep_as_json(name: str) -> None
         ("bad/types.cwl", "bad/types.cwl:10 a.opt_inDS: n is int - "
                           "takes string or (string or string[])[], or nothing"),
         ("bad/escape.cwl", "bad/escape.cwl:6 a.run: ../../cwl-conformance/tests/cat1-testcli.cwl - "
-                           "/cwl-conformance/tests/cat1-testcli.cwl is outside of the bundle: only "
-                           "files below the submitted directory are read"),
+         "outside of the bundle: only files below the submitted directory are read"),
         ("bad/http.cwl", "bad/http.cwl:6 a.run: http://169.254.169.254/x.cwl - "
-                         "http://169.254.169.254/x.cwl is on the network: only files of the bundle "
-                         "are read"),
+                         "on the network: only files of the bundle are read"),
     ],
 )  # fmt: skip
 def test_bad_workflow_is_refused_with_its_line_and_what_was_meant(cwl: str, words: str) -> None:
@@ -72,8 +70,8 @@ PASS = "inputs: {n: int}\noutputs: []"
         (prun("a", run="prunn"),
          "main.cwl:7 a.run: prunn - no such file in the bundle: unknown; did you mean prun?"),
         (prun("a", run="/etc/passwd"),
-         "main.cwl:7 a.run: /etc/passwd - /etc/passwd is outside of the bundle: only files below "
-         "the submitted directory are read"),
+         "main.cwl:7 a.run: /etc/passwd - outside of the bundle: only files below the submitted "
+         "directory are read"),
         (prun("a", run="sig_bg_com.cwl"),
          "main.cwl:7 a.run: sig_bg_com.cwl - no such file in the bundle: unknown; "
          "did you mean sig_bg_comb.cwl?"),

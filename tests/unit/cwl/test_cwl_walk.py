@@ -232,6 +232,17 @@ def test_loop_that_never_ends_is_stopped_with_words() -> None:
     assert walk.ending.reason == "work_loop: work_loop: it did not end within 3 iterations"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_loop_with_a_condition_runs_or_is_skipped_as_a_whole(fails: bool) -> None:
+    text = _mended("loop.cwl", "hints:", "when: $(self.dataset)\n    hints:")
+    walk = a_walk(planned(text))
+    decide = deciding({"to_terminate": False}, {"to_terminate": True})
+    found = walk_to_the_end(walk, lambda s: bad() if fails and "start" in s.id else decide(s))
+    assert len(found) == (1 if fails else 8)
+    assert walk.ending is not None
+    assert walk.ending.values == {"outDS": None if fails else "user.alice.w_004_work_end"}
+
+
 def test_one_of_several_junctions_is_enough_to_end_a_loop() -> None:
     body = _mended("loop_body.cwl", "  checkpoint:\n", "  other:\n    run: junction\n    in:\n"
                    "      opt_inDS: inner_work_top/outDS\n      opt_exec: {default: x}\n"
