@@ -40,8 +40,7 @@ def _check_workflow(view: WorkflowView, documents: Mapping[str, Document]) -> It
                 yield from links.check(source, given, f"{step.name}.{given.name}", step)
     for output in view.outputs:
         for source in output.sources:
-            if not source.startswith("/"):
-                yield from links.check(source, output, f"outputs.{output.name}", None)
+            yield from links.check(source, output, f"outputs.{output.name}", None)
     yield from _check_cycles(steps, links)
 
 
@@ -115,6 +114,14 @@ class _Links:
         """A fault, if there is nothing that this source could be."""
         plain = self.plain(source)
         if plain in self.outputs or plain in self.inputs:
+            return
+        if plain.startswith("/") and step is None:
+            # PanDA's `/outDS` means the one step that has it.
+            fit = [name for name in self.outputs if name.rpartition("/")[2] == plain[1:]]
+            if len(fit) == 1:
+                return
+            words = "which step's? " + (", ".join(fit) or "no step has it")
+            yield FieldFault(f"{user.place} {what}", source, words)
             return
         yield FieldFault(f"{user.place} {what}", source, self._words(plain, step))
 

@@ -52,6 +52,15 @@ def test_misspelt_input_of_the_yaml_is_named_with_its_line() -> None:
     ]
 
 
+def test_output_without_a_step_is_that_of_the_only_one_that_has_it() -> None:
+    head = "inputs: []\noutputs: {o: {type: string, outputSource: /outDS}}"
+    [out] = planned(a_workflow(prun("a"), head=head)).main.outputs
+    assert out.link.sources == ("a/outDS",)
+    assert refused(a_workflow(prun("a") + prun("b"), head=head)) == [
+        "main.cwl:4 outputs.o: /outDS - which step's? a/outDS, b/outDS"
+    ]
+
+
 LOOP = "  l:\n    run: body.cwl\n    in: []\n    out: []\n    hints: [loop]\n"
 PASS = "inputs: {n: int}\noutputs: []"
 
@@ -101,6 +110,12 @@ PASS = "inputs: {n: int}\noutputs: []"
         (prun("a") + prun("b", "opt_secondaryDSs: [a/outDS]",
                           outputs="o --secondaryDSs IN2:1:%{DS2}"),
          "main.cwl:12 b: cannot run - %{DS2}: opt_secondaryDSs has 1 datasets"),
+        (prun("a").rstrip() + "\n    hints: {loop: , DockerRequirement: busybox}\n",
+         "main.cwl:12 DockerRequirement: 'busybox' - "
+         "a map is needed: {} if there is nothing to say"),
+        ("  l:\n    run: loop_body.cwl\n    in: {dataset: {default: x}}\n    out: [outDS]\n"
+         "    hints: [{class: loop, maxIterations: 0}]\n",
+         "main.cwl:10 l.hints: 0 - maxIterations is a number of at least 1"),
     ],
 )  # fmt: skip
 def test_wrong_step_is_named_with_its_line(steps: str, words: str) -> None:
