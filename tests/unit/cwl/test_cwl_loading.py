@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cwl.bundle import Bundle
 from cwl.plan import Kind, LinkMerge, OutputMethod, PickValue, plan_from_json, plan_to_json
@@ -121,6 +125,32 @@ PASS = "inputs: {n: int}\noutputs: []"
 def test_wrong_step_is_named_with_its_line(steps: str, words: str) -> None:
     body = a_workflow(prun("x"))
     assert refused(a_workflow(steps), body_cwl=body) == [words]
+
+
+ODD = [None, 5, "x", [], {}, [None], {"class": "x"}, "$(", "#x", {"run": 5}, ["loop"], [[]], True]
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = (
+        value.items() if isinstance(value, dict)
+        else enumerate(value) if isinstance(value, list) else ()
+    )  # fmt: skip
+    return [path, *(deeper for key, one in items for deeper in _paths(one, (*path, key)))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(GOOD), st.randoms(use_true_random=False))
+def test_any_odd_document_is_loaded_or_refused_in_words(name: str, chance: Random) -> None:
+    files = documents()
+    tree = yaml.safe_load(files[f"{name}.cwl"])
+    place, odd = chance.choice(_paths(tree)[1:]), chance.choice(ODD)
+    holder = tree
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = odd
+    files[f"{name}.cwl"] = yaml.safe_dump(tree)
+    reply = look_at(Bundle(files=files, cwl=f"{name}.cwl"), NAME)
+    assert reply.get("faults") or reply["plan"]
 
 
 def test_all_faults_are_named_at_once() -> None:
