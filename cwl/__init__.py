@@ -1,1 +1,1 @@
-"""CWL documents → a plan of steps. No database. Holds nothing yet but its place in the house."""
+"""CWL documents → a plan of steps, and the rules by which such a plan runs. No database."""

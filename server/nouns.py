@@ -20,10 +20,11 @@ from server.routes.storage import storage
 from server.routes.tasks import tasks
 from server.routes.whoami import whoami
 from server.routes.workers import workers
+from server.routes.workflows import workflows
 from server.routing import Noun
 
 NOUNS = (
-    tasks, jobs, datasets, files, sandboxes, queues, grid, pilots, workers, shares,
+    tasks, jobs, workflows, datasets, files, sandboxes, queues, grid, pilots, workers, shares,
     resource_types, configuration, retry_rules, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""

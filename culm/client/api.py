@@ -18,6 +18,7 @@ from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
 from culm.client.transport import Transport
+from culm.client.workflows import WorkflowCalls
 from culm.core.settings import Settings, load_settings
 
 
@@ -31,6 +32,7 @@ class Client(
     ResourceTypeCalls,
     RetryRuleCalls,
     ConfigurationCalls,
+    WorkflowCalls,
     ServiceCalls,
 ):
     """Speaks to a Culm server as one user; may be shared by threads.

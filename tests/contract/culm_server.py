@@ -28,6 +28,7 @@ from culm.core.errors import (
 from culm.wire.codec import decode, encode
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import CommandAnswer, FileView, History, HistoryEntry, TaskView
+from culm.wire.workflows import WorkflowBundle
 
 NOW = "2026-01-02T03:04:05Z"
 A_WHY = {
@@ -322,6 +323,18 @@ class Handler(BaseHTTPRequestHandler):
         elif name and name not in queues:
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
+
+    def on_workflows(self, what: str) -> None:
+        bundle = decode(WorkflowBundle, json.loads(self.body))
+        if self.world.refuses:
+            faults = [FieldFault(*fault) for fault in self.world.refuses]
+            raise InvalidRequest(f"the workflow cannot run like this ({what})", faults=faults)
+        step = {"id": "001_b_0", "name": "b", "type": "prun", "place": f"{bundle.cwl}:7",
+                "path": "l#0/b", "parents": ["000_a"], "when": "$(inputs.x)", "loop": True,
+                "inputs": {"--exec": "echo \x1b[31m", "--nJobs": 2, "--noInput": True},
+                "outputs": [f"{bundle.name}_001_b_0_{name}" for name in sorted(bundle.files)],
+        }  # fmt: skip
+        self.value({"name": bundle.name, "n_steps": 3, "steps": [step], "warnings": ["odd"]})
 
     def on_grid(self) -> None:
         upload = json.loads(self.body)

@@ -1,0 +1,72 @@
+"""What runs in the worker process: one bundle in, its plan or its faults out, as JSON."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import tempfile
+from typing import Any
+
+from culm.core.errors import FieldFault
+from culm.wire.codec import encode
+from cwl.bundle import Bundle
+from cwl.confine import confine
+from cwl.expressions import Question, answers
+from cwl.javascript import run_scripts
+from cwl.job_order import job_order
+from cwl.loading import load
+from cwl.lowering import lower
+from cwl.plan import plan_to_json
+from cwl.preview import preview
+from cwl.walk import Run
+
+
+def main() -> None:
+    """Read a request from standard input, write the reply to standard output."""
+    gc.disable()  # a short life with millions of small objects, few of them in circles
+    request = json.load(sys.stdin)
+    tempfile.tempdir = "/nonexistent"  # cwltool looks for one, and nothing may be written
+    confine(request["limits"])
+    bundle = Bundle(files=request["files"], cwl=request["cwl"], yaml=request["yaml"])
+    try:
+        reply = look_at(bundle, request["name"])
+    except MemoryError:
+        limit = f"at most {request['limits']['memory_mb']} MB of memory to load"
+        reply = _refusal([FieldFault(bundle.cwl, "too large", limit)])
+    except RecursionError:
+        reply = _refusal([FieldFault(bundle.cwl, "nested too deeply", "fewer levels are needed")])
+    json.dump(reply, sys.stdout)
+
+
+def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
+    """The reply to a request: `faults`, or plan, inputs, warnings, and what a `Preview` holds."""
+    loaded = load(bundle)
+    if isinstance(loaded, list):
+        return _refusal(loaded)
+    plan = lower(loaded)
+    if isinstance(plan, list):
+        return _refusal(plan)
+    order = job_order(bundle, plan)
+    if isinstance(order, list):
+        return _refusal(order)
+    found = preview(plan, Run(inputs=order.values, name=name), _answer)
+    if isinstance(found, list):
+        return _refusal(found)
+    return {
+        "plan": plan_to_json(plan),
+        "inputs": order.values,
+        "steps": encode(found.steps),
+        "n_steps": found.n_steps,
+        "datasets": found.datasets,
+        "warnings": [*loaded.warnings, *order.warnings],
+    }
+
+
+def _answer(questions: Any) -> list[Any]:
+    asked: list[Question] = list(questions)
+    return answers(asked, run_scripts)
+
+
+def _refusal(faults: list[FieldFault]) -> dict[str, Any]:
+    return {"faults": encode(list(dict.fromkeys(faults)))}

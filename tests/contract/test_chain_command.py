@@ -1,0 +1,97 @@
+"""`culm chain` as a real process against a server that speaks the contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from culm import Client
+from culm.core.settings import load_settings
+from tests.contract.culm_server import World, culm_server, token_of
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def service() -> Iterator[tuple[str, World]]:
+    with culm_server() as found:
+        yield found
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / "main.cwl").write_text("steps: {a: {run: body.cwl}}")
+    (folder / "body.cwl").write_text("")
+    (folder / "in.yaml").write_text("")
+    return folder
+
+
+@pytest.fixture
+def chain(service: tuple[str, World], work: Path, tmp_path: Path) -> Run:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
+    environment = kept | {
+        "HOME": str(tmp_path), "CULM_SERVER_URL": service[0], "CULM_TOKEN": token_of("alice"),
+        "CULM_DATA_DIR": str(tmp_path / "data"),
+    }  # fmt: skip
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "culm", "chain", "--cwl", "main.cwl", "--yaml", "in.yaml",
+             "--outDS", "user.alice.w", *words],
+            capture_output=True, text=True, env=environment, cwd=work, check=False, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+def test_each_step_is_shown_as_it_would_run(chain: Run) -> None:
+    done = chain("--check")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "001_b_0  prun  main.cwl:7  (loop)",
+        "  in: l#0/b",
+        "  when: $(inputs.x)",
+        "  parents: 000_a",
+        r"  --exec: echo \x1b[31m",
+        "  --nJobs: 2",
+        "  --noInput: true",
+        "  output: user.alice.w_001_b_0_body.cwl",
+        "  output: user.alice.w_001_b_0_in.yaml",
+        "  output: user.alice.w_001_b_0_main.cwl",
+    ]
+    assert done.stderr.splitlines() == [
+        "warning: odd", "2 more steps are not shown", "user.alice.w: 3 steps, nothing is wrong",
+    ]  # fmt: skip
+
+
+def test_json_is_one_value(chain: Run) -> None:
+    done = chain("--check", "--json")
+    assert json.loads(done.stdout)["steps"][0]["id"] == "001_b_0"
+
+
+def test_faults_are_named_with_their_lines(chain: Run, service: tuple[str, World]) -> None:
+    service[1].refuses = [("main.cwl:3 a.x", "b/out", "there is no step b")]
+    done = chain("--check")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "main.cwl:3 a.x: b/out - there is no step b" in done.stderr
+
+
+def test_without_check_it_says_what_it_can_do(chain: Run) -> None:
+    done = chain()
+    assert done.returncode == 2
+    assert "culm chain --cwl main.cwl --outDS user.alice.w --check" in done.stderr
+
+
+def test_python_can_check_too(service: tuple[str, World], work: Path, tmp_path: Path) -> None:
+    settings = load_settings({"server_url": service[0], "data_dir": tmp_path / "data"}, {})
+    with Client(token=token_of("alice"), settings=settings) as client:
+        found = client.check_workflow(str(work / "main.cwl"), out_ds="user.alice.w", directory=work)
+    assert (found.n_steps, found.steps[0].parents) == (3, ("000_a",))
