@@ -12,7 +12,7 @@ from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 from pilot.payload import STDERR, STDOUT
 from pilot.sandboxes import Sandboxes
-from pilot.transfer import bring_in
+from pilot.transfer import bring_in, full_disk
 
 
 def verify(spec: JobSpec) -> None:
@@ -35,6 +35,9 @@ def _faults(spec: JobSpec) -> Iterator[str]:
             yield f"input {item.lfn!a}: {names.LFN_RULE}"
         elif item.lfn in (STDOUT, STDERR) or not _is_same(seen.setdefault(item.lfn, item), item):
             yield f"input {item.lfn}: its name is taken"
+    for name in (*spec.files, *(saved.local_name for saved in spec.saved)):
+        if not names.LFN.fullmatch(name) or name in (STDOUT, STDERR):
+            yield f"file {name!a}: {names.LFN_RULE}"
     for output in spec.outputs:
         if not names.LFN.fullmatch(output.lfn):
             yield f"output {output.lfn!a}: {names.LFN_RULE}"
@@ -48,7 +51,9 @@ def _is_same(one: JobInput, other: JobInput) -> bool:
 
 
 def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, gate: Gate) -> int:
-    """Fill a work directory: the sandbox, then the inputs over it; the inputs' bytes.
+    """Fill a work directory: the sandbox, the inputs over it, the job's own files over both.
+
+    Returns the inputs' bytes.
 
     Raises:
         JobFailed: something could not be had.
@@ -58,4 +63,13 @@ def stage_in(spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, 
     total = 0
     for item in {item.lfn: item for item in spec.inputs}.values():
         total += bring_in(tools, item, work / item.lfn, gate).size_bytes
+    for name, text in spec.files.items():
+        _write(work / name, text)
     return total
+
+
+def _write(path: Path, text: str) -> None:
+    with full_disk():
+        # Not through a link that a sandbox brought, wherever it leads.
+        path.unlink(missing_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -14,6 +14,7 @@ from server.routes.pilots import pilots
 from server.routes.queues import queues
 from server.routes.retry_rules import retry_rules
 from server.routes.sandboxes import sandboxes
+from server.routes.searches import searches
 from server.routes.shares import shares
 from server.routes.storage import storage
 from server.routes.tasks import tasks
@@ -22,7 +23,7 @@ from server.routes.workers import workers
 from server.routing import Noun
 
 NOUNS = (
-    tasks, jobs, datasets, files, sandboxes, queues, grid, pilots, workers, shares,
+    tasks, searches, jobs, datasets, files, sandboxes, queues, grid, pilots, workers, shares,
     configuration, retry_rules, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""

@@ -117,6 +117,7 @@ class ServerError(IntEnum):
     OUTPUT_NOT_VERIFIED = 104
     REJECTED_BY_QUEUE = 105
     TIMED_OUT = 106
+    BAD_RESULT = 110
 
 
 SERVER_KINDS: dict[int, ErrorKind] = {
@@ -128,6 +129,7 @@ SERVER_KINDS: dict[int, ErrorKind] = {
     ServerError.OUTPUT_NOT_VERIFIED: ErrorKind("a reported output is not in storage", False),
     ServerError.REJECTED_BY_QUEUE: ErrorKind("its queue takes it no more", False),
     ServerError.TIMED_OUT: ErrorKind("no news of it, or not its end, for too long", False),
+    ServerError.BAD_RESULT: ErrorKind("its result is not what the task needs"),
 }
 
 

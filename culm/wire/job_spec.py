@@ -74,6 +74,17 @@ class JobOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedFile:
+    """A file that the job may write anew at any time: each state of it is sent to `url`.
+
+    What the attempt before this one saved is among the inputs, under the same name.
+    """
+
+    local_name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """The user's files, by digest: a gzipped tar archive at `url` on the server."""
 
@@ -84,7 +95,11 @@ class Sandbox:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """One attempt of a job. Every report about it carries `job_id` and `attempt_nr` (the fence)."""
+    """One attempt of a job. Every report about it carries `job_id` and `attempt_nr` (the fence).
+
+    `files` are small texts by name, written into the work directory before the payload starts.
+    `result_name` is a small JSON file of the payload's that goes back with the final report.
+    """
 
     job_id: int
     task_id: int
@@ -101,6 +116,11 @@ class JobSpec:
     heartbeat_seconds: float = 30.0
     lease_seconds: float = 300.0
     environment: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(
+        default_factory=dict, metadata={"multiline": True, "longest": 20_000_000}
+    )
+    result_name: str | None = None
+    saved: tuple[SavedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

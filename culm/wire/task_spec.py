@@ -10,6 +10,7 @@ from culm.core import names
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.placeholders import placeholders, streams_used
 from culm.wire.resource_units import CpuTimeUnit, RamCountUnit
+from culm.wire.search import SearchSpec, search_faults
 
 MAX_JOBS = 10_000_000
 MAX_FILES_PER_JOB = 100_000
@@ -62,6 +63,8 @@ class TaskSpec:
     workDiskCount, `min_cpu_efficiency` minCpuEfficiency as a fraction, `tgt_max_output_gb`
     tgtMaxOutputForNG, `max_files_per_job` nMaxFilesPerJob. With `events_across_files` a job's
     events may come from the end of one file and the start of the next.
+
+    With `search` the task is a hyperparameter search: its command evaluates one point.
     """
 
     name: str = field(
@@ -118,6 +121,7 @@ class TaskSpec:
     work_disk_mb: float = field(default=0.0, metadata={"minimum": 0, "maximum": 10**9})
     min_cpu_efficiency: float | None = _rule(0, 1)
     tgt_max_output_gb: float | None = _rule(0.001, 1_000_000)
+    search: SearchSpec | None = None
 
     def check(self) -> TaskSpec:
         """This specification, if its fields fit together.
@@ -184,4 +188,19 @@ def _output_rules(spec: TaskSpec) -> Iterator[FieldFault]:
         yield FieldFault("command", "%OUT", "no output is declared")
 
 
-_RULES = (_input_rules, _split_rules, _output_rules)
+def _search_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    search = spec.search
+    if search is None:
+        return
+    yield from search_faults(search)
+    for name in ("inputs", "n_jobs", "n_events", "n_events_per_job", "events_across_files"):
+        value = getattr(spec, name)
+        if value:
+            yield FieldFault(name, ascii(value)[:80], "not for a search: its points are its input")
+    metrics = (search.metrics_name,) if search.metrics_name else ()
+    if spec.outputs != metrics:
+        needed = f"a search writes its metrics alone: {', '.join(metrics) or 'nothing'}"
+        yield FieldFault("outputs", ", ".join(spec.outputs), needed)
+
+
+_RULES = (_input_rules, _split_rules, _output_rules, _search_rules)

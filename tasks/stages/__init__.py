@@ -10,12 +10,24 @@ from tasks.stages import (
     refine,
     retry,
     scout,
+    steer,
 )
 from tasks.stages.stage import Claim, Outcome, Stage
 
 STAGES: dict[str, Stage] = {
     module.STAGE.name: module.STAGE
-    for module in (refine, feed, assign, generate, collect, scout, post_process, retry, command)
+    for module in (
+        refine,
+        feed,
+        assign,
+        steer,
+        generate,
+        collect,
+        scout,
+        post_process,
+        retry,
+        command,
+    )
 }
 """Every stage that an agent runs, by name. Dispatch and reports are driven by pilots instead."""
 

@@ -57,7 +57,8 @@ def next_work(cutting: Cutting, datasets: Sequence[Dataset]) -> Work:
     for dataset in (d for d in datasets if d.is_primary):
         files, cut = _batch(cutting, dataset)
         again, new = retries(files), fresh(files)
-        is_open = cutting.task.input_open
+        # A search makes its points in rounds: no round waits for the next.
+        is_open = cutting.task.input_open and not cutting.task.is_search
         # A batch that was cut off may end in the middle of a job: that job waits for the next.
         chunks = _cut(cutting, dataset, new, more_may_come=is_open or cut)
         if not chunks and not again and cut and not is_open:

@@ -13,6 +13,7 @@ from culm.wire.reports import ReportState
 from tasks.lifecycles import JobEvent
 from tasks.retry_rules import spends_attempt
 from tasks.stages.ending import roll_up
+from tasks.stages.search_results import take_results
 from tasks.stages.select import tasks_where
 from tasks.stages.settle import WRITTEN, settle_failed, settle_succeeded
 from tasks.stages.stage import Act, Outcome, Stage
@@ -35,6 +36,8 @@ def _act(act: Act) -> Outcome:
     claimed = [row.id for row in rows if row.reported_state == ReportState.FINISHED]
     missing = _missing_outputs(act, task, claimed)
     good = [job_id for job_id in claimed if job_id not in missing]
+    if task.is_search:
+        good = take_results(act, task, good)
     why = Why(act.actor)
     move_jobs(act.session, good, JobEvent.SUCCEEDED, why)
     settle_succeeded(act.session, task, good)

@@ -27,6 +27,7 @@ from tasks.stages.queue_view import QueueView, note_sent
 from tasks.stages.rank_queues import keep_decision, rank_queues
 from tasks.stages.retried import Again, try_again
 from tasks.stages.scouts import begin_scouting, is_scouting, scouts_to_come, worth_it
+from tasks.stages.search_jobs import datasets_for, in_turn, within_limits
 from tasks.stages.select import datasets_of, in_status
 from tasks.stages.share_counts import note_generated
 from tasks.stages.stage import Act, Outcome, Stage
@@ -101,6 +102,9 @@ def _act(act: Act) -> Outcome:
 def _work(scene: _Scene, by_queue: bool) -> Work:
     asked = asked_now(scene.scouting, scene.spec)
     cutting = Cutting(scene.act, scene.task, scene.spec, asked, scene.ranking, by_queue)
+    search = scene.spec.search
+    if search is not None:
+        return within_limits(scene.act, search, next_work(cutting, in_turn(scene.datasets)))
     return next_work(cutting, scene.datasets)
 
 
@@ -142,7 +146,10 @@ def _write(scene: _Scene, again: Again) -> list[Draft]:
         if not ranking.ranked or scene.seen is None:
             continue
         drafts, numbers = draft(chunks, ranking, scene.seen.ids, numbers, again.before, by_events)
-        write_jobs(act, task, Batch(drafts, needs, is_scouting(scene.scouting)), scene.datasets)
+        search, datasets = scene.spec.search, scene.datasets
+        if search is not None:
+            datasets = datasets_for(act, search, drafts, datasets)
+        write_jobs(act, task, Batch(drafts, needs, is_scouting(scene.scouting)), datasets)
         written += drafts
     if written:
         act.session.connection().execute(
@@ -192,7 +199,8 @@ def _nothing_to_do(scene: _Scene) -> Outcome:
         return Outcome(task.id, "nothing is left to process")
     # Held back until feed, collect or the scouts have news for it: they clear next_look_at.
     later = db_now(WAIT_SECONDS)
-    if task.input_open and task.status not in (TaskStatus.RUNNING, TaskStatus.SCOUTING):
+    fresh = task.status not in (TaskStatus.RUNNING, TaskStatus.SCOUTING)
+    if task.input_open and fresh and not task.is_search:
         why = Why(act.actor, f"waits for more files of task {task.parent_task_id}")
         move_tasks(act.session, [task.id], TaskEvent.HINDERED, why, next_look_at=later)
     else:

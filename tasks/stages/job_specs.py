@@ -16,6 +16,7 @@ from culm.wire.views import JobFileView
 from tasks.catalog.own import urls_of
 from tasks.queues import QueueSettings
 from tasks.specs import specs_of
+from tasks.stages.search_jobs import with_search
 from tasks.statuses import DatasetKind
 from tasks.store.bulk import ids_among
 from tasks.store.prepared import Prepared
@@ -36,11 +37,18 @@ def job_specs(
     ids = {f.catalog_file_id for some in files.values() for f in some if f.catalog_file_id}
     urls = urls_of(session, list(ids)) if ids else {}
     sandboxes = _sandboxes(session, {s.sandbox for s in specs.values() if s.sandbox})
-    return {
+    made = {
         job.id: _job_spec(job, specs[job.task_id], files[job.id], urls, sandboxes,
                           settings[job.id])
         for job in jobs
     }  # fmt: skip
+    searching = {job.id: _primary(files[job.id]) for job in jobs if specs[job.task_id].search}
+    return with_search(session, made, specs, searching)
+
+
+def _primary(files: Sequence[FileRow]) -> str:
+    """The dataset of a job's primary files, where they are no files of the catalogue."""
+    return next(file.dataset for file in files if file.kind == DatasetKind.SEQ_NUMBER)
 
 
 class JobRow(NamedTuple):
