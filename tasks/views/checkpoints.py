@@ -37,7 +37,7 @@ def task_held(session: Session, holder: Holder, *, lock: bool = False) -> int | 
     """The task of the point, if the pilot has the job now and has not reported its end."""
     has_point = exists().where(
         JOB_FILE.c.job_id == JOB.c.id, JOB_FILE.c.file_id == holder.file_id,
-        SEARCH_POINT.c.file_id == holder.file_id,
+        SEARCH_POINT.c.file_id == JOB_FILE.c.file_id,
     )  # fmt: skip
     query = select(JOB.c.task_id).where(
         JOB.c.id == holder.job_id, JOB.c.pilot_id == holder.pilot_id, JOB.c.reported_state == "",

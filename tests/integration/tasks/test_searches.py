@@ -112,9 +112,7 @@ def test_each_point_is_tried_three_times_then_gets_a_very_large_loss(books: Book
     ("result", "words"),
     [
         ('{"points": {"1": {"loss": "low"}}}', "point 1: the loss is 'low', a number is needed"),
-        ('{"points": {"1": {}}}', "point 1: the job reported no loss"),
         ("[]", "point 1: the job's result is [], an object with points is needed"),
-        ("{", "point 1: the job's result is not JSON"),
         (None, "point 1: the job reported no result"),
     ],
 )
@@ -194,7 +192,7 @@ def test_lost_pilots_spend_no_try_of_a_point(books: Books) -> None:
 
 
 def test_searches_with_the_same_seed_and_losses_make_the_same_points(books: Books) -> None:
-    terms: dict[str, Any] = {"max_points": 12, "n_points_per_iteration": 3}
+    terms: dict[str, Any] = {"max_points": 6, "n_points_per_iteration": 3}
     pilot = a_pilot(books)
     found = []
     for n_parallel in (1, 3):
@@ -249,9 +247,7 @@ def test_search_told_to_finish_keeps_what_it_has(books: Books) -> None:
     )  # fmt: skip
 
 
-def test_every_job_gets_all_training_files_and_waits_for_the_task_that_writes_them(
-    books: Books,
-) -> None:
+def test_every_job_gets_all_training_files(books: Books) -> None:
     name = a_dataset(books, 3)
     task_id = a_search(books, max_points=2, training_datasets=[name], n_parallel_evaluation=2)
     pilot = a_pilot(books)
@@ -261,6 +257,25 @@ def test_every_job_gets_all_training_files_and_waits_for_the_task_that_writes_th
     assert [[item.lfn for item in job.inputs] for job in jobs] == [files, files]
     assert [document_of(job)["training_files"] for job in jobs] == [files, files]
     evaluate_jobs(books, pilot, jobs)
+    assert status(books, task_id) == "done"
+
+
+def test_search_waits_for_the_end_of_the_task_that_writes_its_training_data(books: Books) -> None:
+    pilot = a_pilot(books)
+    parent = a_task(books, outputs=["train.h5"], n_jobs=2)
+    name = value(books, "SELECT name FROM task WHERE id = :id", id=parent) + "_train.h5"
+    spec = {"parent_task_id": parent}
+    task_id = a_search(books, spec, max_points=1, training_datasets=[name])
+    run_stages(books)
+    first, second = work_of(books, pilot)
+    report(books, pilot, a_report(first))
+    run_stages(books)
+    assert (status(books, task_id), points_of(books, task_id)) == ("pending", [])
+    report(books, pilot, a_report(second))
+    run_stages(books)
+    [job] = work_of(books, pilot)
+    assert len(document_of(job)["training_files"]) == 2
+    evaluate_jobs(books, pilot, [job])
     assert status(books, task_id) == "done"
 
 
@@ -327,8 +342,6 @@ def test_own_steering_program_runs_as_a_job_and_learns_what_was_evaluated(books:
     ("points", "state", "words"),
     [
         ("[]", "finished", "the steering program wrote no points"),
-        ("3", "finished", "the steering program wrote no points"),
-        ("[4]", "finished", "point 0 of the steering program is 4, an object with"),
         ("", "failed", "ModuleNotFoundError"),
     ],
 )
