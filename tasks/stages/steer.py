@@ -41,6 +41,8 @@ from tasks.tables import Task
 from tasks.tables.columns import db_now
 
 STEERING_ATTEMPTS = 3
+LEASE_SECONDS = 60.0
+"""Samplers take a while where there are many points."""
 SWEEP_SECONDS = 60.0
 """The sweep behind the versions: a search is looked at so often even without news."""
 
@@ -154,8 +156,9 @@ def _may_go_on(scene: _Scene) -> bool:
 
 def _generate_now(act: Act) -> None:
     act.session.connection().execute(
-        update(TASK).where(TASK.c.id == act.task_id).values(next_look_at=db_now())
-    )
+        update(TASK).where(TASK.c.id == act.task_id)
+        .values(next_look_at=db_now(), version=TASK.c.version + 1)
+    )  # fmt: skip
     wake(act.session, Topic.TASK_READY, Topic.TASK_CHANGED)
 
 
@@ -245,13 +248,16 @@ def _seen(act: Act) -> None:
 
 
 def _due() -> ColumnElement[bool]:
-    news = exists().where(
-        SEARCH.c.task_id == TASK.c.id,
-        or_(SEARCH.c.seen_version != TASK.c.version, SEARCH.c.looked_at <= db_now(-SWEEP_SECONDS)),
-    )
+    # From the searches to their tasks: among many tasks there are few searches.
+    task = TASK.alias()
+    old = SEARCH.c.looked_at <= db_now(-SWEEP_SECONDS)
+    news = (
+        select(SEARCH.c.task_id).join(task, task.c.id == SEARCH.c.task_id)
+        .where(or_(SEARCH.c.seen_version != task.c.version, old))
+    )  # fmt: skip
     alive = in_status(TaskStatus.READY, TaskStatus.PENDING, TaskStatus.RUNNING)
-    # A task that waits for its training data is pending too, and is not fed yet.
-    return and_(TASK.c.is_search, alive, TASK.c.input_open, TASK.c.endpoint_id.is_not(None), news)
+    # Without a place for its output it is not fed yet; with its input closed it is over.
+    return and_(TASK.c.id.in_(news), alive, TASK.c.input_open, TASK.c.endpoint_id.is_not(None))
 
 
 STAGE = Stage(
@@ -259,5 +265,6 @@ STAGE = Stage(
     topics=(Topic.TASK_READY, Topic.TASK_CHANGED),
     candidates=tasks_where(_due()),
     act=_act,
+    lease_seconds=LEASE_SECONDS,
     prepare=propose,
 )
