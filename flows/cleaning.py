@@ -21,7 +21,8 @@ from flows.table import all_rows
 from tasks.store.books import Books
 
 STAGES = (
-    "refine", "feed", "assign", "generate", "collect", "scout", "merge", "post_process", "retry",
+    "refine", "feed", "assign", "steer", "generate", "collect", "scout", "merge", "post_process",
+    "retry",
     "command",
 )  # fmt: skip
 _OTHERS = ("watchdogs", "run_task", "wait_for_task")

@@ -47,6 +47,12 @@ async def assign(task_ids: list[int] | None = None, minutes: float | None = None
     return await _serve("assign", task_ids, minutes)
 
 
+@flow(name="steer", **_OPTIONS)
+async def steer(task_ids: list[int] | None = None, minutes: float | None = None) -> Outcomes:
+    """Searches get new points when they are due, and end when nothing is left to try."""
+    return await _serve("steer", task_ids, minutes)
+
+
 @flow(name="generate", **_OPTIONS)
 async def generate(task_ids: list[int] | None = None, minutes: float | None = None) -> Outcomes:
     """Files become jobs at the queues that rank best."""
@@ -95,6 +101,7 @@ STAGE_FLOWS = {
         refine,
         feed,
         assign,
+        steer,
         generate,
         collect,
         scout,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from culm.wire.error_codes import PilotError, words
-from culm.wire.reports import MAX_TAIL, JobMetrics, JobReport, OutputFile, ReportState
+from culm.wire.reports import MAX_RESULT, MAX_TAIL, JobMetrics, JobReport, OutputFile, ReportState
 from pilot.attempt import Attempt
 from pilot.copy_tools import CopyTools
 from pilot.errors import JobFailed, Stopped
@@ -20,8 +20,17 @@ from pilot.outcome import tail, verdict
 from pilot.payload import Launch, Payload, clean_environment
 from pilot.processes import Family
 from pilot.sandboxes import Sandboxes
+from pilot.saving import Savers
 from pilot.stagein import stage_in, verify
-from pilot.stageout import Found, Left, find_outputs, stage_out, stage_out_log, user_metadata
+from pilot.stageout import (
+    Found,
+    Left,
+    find_outputs,
+    small_json,
+    stage_out,
+    stage_out_log,
+    user_metadata,
+)
 from pilot.watch import Terms, watch
 from pilot.workdir import JobDirectory, RunDirectory
 
@@ -58,6 +67,7 @@ class _Course:
     found: list[Found] = field(default_factory=list)
     outputs: list[OutputFile] = field(default_factory=list)
     metadata: str | None = None
+    result: str | None = None
     metrics: JobMetrics = field(default_factory=JobMetrics)
 
     def fail(self, code: PilotError, diag: str) -> None:
@@ -115,8 +125,11 @@ def _main_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _C
     course.lib_names = staged.lib_names
     course.measured(stage_in_seconds=elapsed() - started, input_mb=staged.input_bytes / 1e6)
     attempt.go_on()
-    _payload_course(attempt, directory, kit, course)
+    with Savers(attempt.spec, directory.work, kit.tools, attempt.may_write):
+        _payload_course(attempt, directory, kit, course)
     course.metadata = user_metadata(directory.work)
+    if attempt.spec.result_name is not None:
+        course.result = small_json(directory.work, attempt.spec.result_name, MAX_RESULT)
     course.found = find_outputs(attempt.spec, directory.work)
     if course.error == PilotError.NONE and course.found:
         _output_course(attempt, directory, kit, course)
@@ -205,6 +218,7 @@ def _final(attempt: Attempt, kit: Kit, course: _Course) -> JobReport:
         metrics=course.metrics,
         output_tail=course.tail[-TAIL_OF_SUCCESS:] if good else course.tail,
         user_metadata=course.metadata,
+        result=course.result,
     )
 
 

@@ -133,6 +133,7 @@ class Reporter:
             if report is None:
                 continue
             n_chars += len(report.user_metadata or "") + len(report.output_tail)
+            n_chars += len(report.result or "")
             if batch and (n_chars > MAX_BATCH_CHARS or len(batch) >= MAX_BATCH):
                 break
             batch.append(report)

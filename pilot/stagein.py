@@ -15,7 +15,7 @@ from pilot.in_place import link_in
 from pilot.libs import unpack_lib
 from pilot.payload import STDERR, STDOUT
 from pilot.sandboxes import Sandboxes
-from pilot.transfer import bring_in
+from pilot.transfer import bring_in, full_disk
 
 
 def verify(spec: JobSpec) -> None:
@@ -38,6 +38,9 @@ def _faults(spec: JobSpec) -> Iterator[str]:
             yield f"input {item.lfn!a}: {names.LFN_RULE}"
         elif item.lfn in (STDOUT, STDERR) or not _is_same(seen.setdefault(item.lfn, item), item):
             yield f"input {item.lfn}: its name is taken"
+    for name in (*spec.files, *(saved.local_name for saved in spec.saved)):
+        if not names.LFN.fullmatch(name) or name in (STDOUT, STDERR):
+            yield f"file {name!a}: {names.LFN_RULE}"
     for output in spec.outputs:
         if not names.LFN.fullmatch(output.lfn):
             yield f"output {output.lfn!a}: {names.LFN_RULE}"
@@ -61,7 +64,7 @@ class Staged:
 def stage_in(
     spec: JobSpec, work: Path, tools: CopyTools, sandboxes: Sandboxes, gate: Gate
 ) -> Staged:
-    """Fill a work directory: sandbox or lib, then the inputs over it.
+    """Fill a work directory: sandbox or lib, the inputs over it, the job's own files last.
 
     Inputs are copied, or linked where the job may read them in place and that does no harm.
 
@@ -76,4 +79,13 @@ def stage_in(
         target = work / item.lfn
         linked = link_in(item, target) if spec.reads_directly else None
         total += bring_in(tools, item, target, gate).size_bytes if linked is None else linked
+    for name, text in spec.files.items():
+        _write(work / name, text)
     return Staged(total, lib_names)
+
+
+def _write(path: Path, text: str) -> None:
+    with full_disk():
+        # Not through a link that a sandbox brought, wherever it leads.
+        path.unlink(missing_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -60,14 +60,14 @@ def _files_of(output: JobOutput, work: Path, inputs: frozenset[str]) -> tuple[Pa
 def _files(local_name: str, work: Path, inputs: frozenset[str]) -> tuple[Path, ...]:
     if not names.is_pattern(local_name):
         path = work / local_name
-        return (path,) if _is_inside(path, work) else ()
+        return (path,) if is_inside(path, work) else ()
     matching = (path for path in sorted(work.iterdir()) if fnmatchcase(path.name, local_name))
     return tuple(
-        path for path in matching if path.name not in inputs | _OWN and _is_inside(path, work)
+        path for path in matching if path.name not in inputs | _OWN and is_inside(path, work)
     )
 
 
-def _is_inside(path: Path, work: Path) -> bool:
+def is_inside(path: Path, work: Path) -> bool:
     """Whether it is a regular file, or a link to one that is in the work directory too."""
     try:
         real = path.resolve(strict=True)
@@ -145,6 +145,7 @@ def stage_out_log(spec: JobSpec, left: Left, tools: CopyTools, gate: Gate) -> li
 def _log_files(spec: JobSpec, left: Left) -> list[tuple[str, Path]]:
     left_out = {item.lfn for item in spec.inputs if item.stream != LOG_STREAM} | left.lib_names
     left_out |= {path.name for each in left.outputs for path in each.files}
+    left_out |= {saved.local_name for saved in spec.saved}
     files = files_below(left.directory.work, leave_out=left_out, skip_links=True)
     is_build = any(output.kind == LIB for output in spec.outputs)
     return [(name, path) for name, path in files if not is_build or name in _OWN]
@@ -156,22 +157,31 @@ def user_metadata(work: Path) -> str | None:
     Raises:
         JobFailed: it is not a JSON document of less than a megabyte.
     """
-    path = work / USER_METADATA
-    if not _is_inside(path, work):
+    return small_json(work, USER_METADATA, MAX_METADATA)
+
+
+def small_json(work: Path, name: str, max_bytes: int) -> str | None:
+    """The text of a small JSON file of the payload's, or None if there is none.
+
+    Raises:
+        JobFailed: it is not a JSON document of less than so many bytes.
+    """
+    path = work / name
+    if not is_inside(path, work):
         return None
     size = path.stat().st_size
-    if size >= MAX_METADATA:
+    if size >= max_bytes:
         raise JobFailed(
             PilotError.OUTPUT_FILE_TOO_LARGE,
-            f"{USER_METADATA} has {size} bytes, less than {MAX_METADATA} is allowed",
+            f"{name} has {size} bytes, less than {max_bytes} is allowed",
         )
     body = path.read_bytes()
     try:
-        parse_json(body, USER_METADATA)
+        parse_json(body, name)
     except CulmError as error:
         raise JobFailed(PilotError.PAYLOAD_EXECUTION_FAILURE, str(error)) from error
     text = body.decode("utf-8")
-    fault = broken_rule(text, {"multiline": True, "longest": MAX_METADATA})
+    fault = broken_rule(text, {"multiline": True, "longest": max_bytes})
     if fault:
-        raise JobFailed(PilotError.PAYLOAD_EXECUTION_FAILURE, f"{USER_METADATA}: {fault}")
+        raise JobFailed(PilotError.PAYLOAD_EXECUTION_FAILURE, f"{name}: {fault}")
     return text

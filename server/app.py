@@ -21,6 +21,7 @@ from culm.core.errors import CulmError
 from culm.core.settings import Settings, load_settings
 from server import problems
 from server.boundary import Boundary
+from server.checkpoints import CLEAN_SECONDS, CheckpointStore
 from server.group_commit import GroupWriter
 from server.hot_paths import HotPaths
 from server.identity.identification import Identification
@@ -63,6 +64,7 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
             writer=GroupWriter(books, metrics.committed),
             waiters=Waiters(waker),
             sandboxes=SandboxStore(settings.sandbox_dir, books),
+            checkpoints=CheckpointStore(settings.checkpoint_dir, books),
             metrics=metrics,
             now=now,
         )
@@ -116,6 +118,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
         running = [
             timers.create_task(_every(RELOAD_SECONDS, parts.revocations.refresh, parts.books)),
             timers.create_task(_every(BEAT_SECONDS, _beat, parts.books)),
+            timers.create_task(_every(CLEAN_SECONDS, parts.checkpoints.drop_old, parts.books)),
         ]
         with _told_of_the_end(parts.waiters.let_go):
             yield
@@ -124,7 +127,8 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
 
 
 def _prepare(parts: Parts) -> None:
-    for folder in (parts.settings.storage_dir, parts.settings.sandbox_dir):
+    settings = parts.settings
+    for folder in (settings.storage_dir, settings.sandbox_dir, settings.checkpoint_dir):
         folder.mkdir(parents=True, exist_ok=True)
         dropped = drop_old_drafts(folder)
         if dropped:

@@ -15,6 +15,7 @@ from server.routes.queues import queues
 from server.routes.resource_types import resource_types
 from server.routes.retry_rules import retry_rules
 from server.routes.sandboxes import sandboxes
+from server.routes.searches import searches
 from server.routes.shares import shares
 from server.routes.storage import storage
 from server.routes.tasks import tasks
@@ -24,8 +25,8 @@ from server.routes.workflows import workflows
 from server.routing import Noun
 
 NOUNS = (
-    tasks, jobs, workflows, datasets, files, sandboxes, queues, grid, pilots, workers, shares,
-    resource_types, configuration, retry_rules, storage, whoami, audit, metrics, health,
+    tasks, searches, jobs, workflows, datasets, files, sandboxes, queues, grid, pilots, workers,
+    shares, resource_types, configuration, retry_rules, storage, whoami, audit, metrics, health,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

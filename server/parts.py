@@ -9,6 +9,7 @@ from datetime import datetime
 from fastapi import Request
 
 from culm.core.settings import Settings
+from server.checkpoints import CheckpointStore
 from server.group_commit import GroupWriter
 from server.identity.keys import KeyRing
 from server.identity.revocations import Revocations
@@ -31,6 +32,7 @@ class Parts:
     writer: GroupWriter
     waiters: Waiters
     sandboxes: SandboxStore
+    checkpoints: CheckpointStore
     metrics: Metrics
     now: Callable[[], datetime]
 

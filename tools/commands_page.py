@@ -55,6 +55,9 @@ def _details(name: str, entry: Entry) -> Iterator[str]:
     if subcommands is None:
         yield from _options(command)
         return
+    if getattr(command, "invoke_without_command", False):
+        yield from (_help(command), "")
+        yield from _options(command)
     for sub_name, sub in subcommands.items():
         yield from (f"### culm {name} {sub_name}", "", _help(sub), "")
         yield from _options(sub)

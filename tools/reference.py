@@ -133,6 +133,7 @@ _DERIVED = {
     "prefect_api_url": "from `prefect_port`",
     "storage_dir": "`storage` in `data_dir`",
     "sandbox_dir": "`sandboxes` in `data_dir`",
+    "checkpoint_dir": "`checkpoints` in `data_dir`",
     "keys_dir": "`keys` in `data_dir`",
     "grid_source": "none",
 }

@@ -16,6 +16,7 @@ from culm.wire.codec import encode
 if TYPE_CHECKING:
     from culm.client import Client
     from culm.client.sandbox import Chosen
+    from culm.wire.views import TaskAccepted
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -49,25 +50,31 @@ def prun(  # noqa: PLR0913, PLR0917 - each is an option of the command
     timeout_seconds = parse_duration(timeout) if timeout else None
     prepared = client.prepare(options, offline=dry_run)
     if prepared.chosen:
-        _warn(prepared.chosen)
+        warn(prepared.chosen)
     if dry_run:
         print_json(encode(prepared.spec))
         return
     accepted = client.send(prepared, key)
+    tell(accepted, as_json=as_json and not wait, quiet=as_json)
+    if wait:
+        raise typer.Exit(wait_for(client, accepted.task_id, timeout_seconds, as_json=as_json))
+    say(f"  next: culm task wait {accepted.task_id}")
+
+
+def tell(accepted: TaskAccepted, *, as_json: bool, quiet: bool) -> None:
+    """Print what a submission became: its id, unless `quiet`, or all of it as JSON."""
     for warning in accepted.warnings:
         say(f"warning: {warning}")
     again = "" if accepted.created else " (was submitted before)"
     say(f"task {accepted.task_id} {accepted.name} {accepted.status}{again}")
-    if as_json and not wait:
+    if as_json:
         print_json(accepted)
-    elif not as_json:
+    elif not quiet:
         print(accepted.task_id, flush=True)
-    if wait:
-        raise typer.Exit(_wait(client, accepted.task_id, timeout_seconds, as_json=as_json))
-    say(f"  next: culm task wait {accepted.task_id}")
 
 
-def _wait(client: Client, task_id: int, timeout_seconds: float | None, *, as_json: bool) -> int:
+def wait_for(client: Client, task_id: int, timeout_seconds: float | None, *, as_json: bool) -> int:
+    """The exit code of a task, once it has ended; progress is shown meanwhile."""
     from culm.cli.outcome import exit_code_of_tasks
     from culm.cli.progress import tasks_shown
 
@@ -78,7 +85,7 @@ def _wait(client: Client, task_id: int, timeout_seconds: float | None, *, as_jso
     return exit_code_of_tasks(tasks)
 
 
-def _warn(chosen: Chosen) -> None:
+def warn(chosen: Chosen) -> None:
     """Name the files that are not sent, but for those that the user asked to leave out."""
     named = [left for left in chosen.left_out if left.reason]
     for left in named[:10]:

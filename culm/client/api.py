@@ -12,9 +12,9 @@ from culm.client.jobs import JobCalls
 from culm.client.queues import QueueCalls
 from culm.client.resource_types import ResourceTypeCalls
 from culm.client.retry_rules import RetryRuleCalls
+from culm.client.searches import SearchCalls
 from culm.client.service import ServiceCalls
 from culm.client.shares import ShareCalls
-from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
 from culm.client.transport import Transport
@@ -24,7 +24,7 @@ from culm.core.settings import Settings, load_settings
 
 class Client(
     TaskCalls,
-    SubmissionCalls,
+    SearchCalls,
     JobCalls,
     DatasetCalls,
     QueueCalls,

@@ -54,6 +54,8 @@ class Settings:
     """The default storage endpoint."""
     sandbox_dir: Path = Path()
     """Where sandboxes are kept."""
+    checkpoint_dir: Path = Path()
+    """Where checkpoints of searches are kept."""
     keys_dir: Path = Path()
     """The keys that sign tokens."""
     log_level: str = field(default="INFO", metadata={"choices": LOG_LEVELS})
@@ -226,6 +228,7 @@ def _complete(found: Mapping[str, tuple[Any, str]], environment: Mapping[str, st
         "prefect_api_url": f"http://127.0.0.1:{prefect_port}/api",
         "storage_dir": data_dir / "storage",
         "sandbox_dir": data_dir / "sandboxes",
+        "checkpoint_dir": data_dir / "checkpoints",
         "keys_dir": data_dir / "keys",
     }
     values = {**derived, **values, "data_dir": data_dir}

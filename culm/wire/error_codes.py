@@ -119,6 +119,7 @@ class ServerError(IntEnum):
     TIMED_OUT = 106
     BUILD_FAILED = 107
     MERGE_FAILED = 108
+    BAD_RESULT = 110
 
 
 SERVER_KINDS: dict[int, ErrorKind] = {
@@ -132,6 +133,7 @@ SERVER_KINDS: dict[int, ErrorKind] = {
     ServerError.TIMED_OUT: ErrorKind("no news of it, or not its end, for too long", False),
     ServerError.BUILD_FAILED: ErrorKind("what it runs could not be built there", False),
     ServerError.MERGE_FAILED: ErrorKind("its output could not be merged"),
+    ServerError.BAD_RESULT: ErrorKind("its result is not what the task needs"),
 }
 
 

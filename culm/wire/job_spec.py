@@ -80,6 +80,17 @@ class JobOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SavedFile:
+    """A file that the job may write anew at any time: each state of it is sent to `url`.
+
+    What the attempt before this one saved is among the inputs, under the same name.
+    """
+
+    local_name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """The user's files, by digest: a gzipped tar archive at `url` on the server."""
 
@@ -95,6 +106,8 @@ class JobSpec:
     `reads_directly`: its input may be read where it is, in place of a copy.
     `lib` is unpacked where the payload runs, in place of a sandbox. `kind` says what the job is
     for (run, scout, build, merge); each is run in the same way.
+    `files` are small texts by name, written into the work directory before the payload starts.
+    `result_name` is a small JSON file of the payload's that goes back with the final report.
     """
 
     job_id: int
@@ -115,6 +128,11 @@ class JobSpec:
     lease_seconds: float = 300.0
     environment: dict[str, str] = field(default_factory=dict)
     reads_directly: bool = False
+    files: dict[str, str] = field(
+        default_factory=dict, metadata={"multiline": True, "longest": 20_000_000}
+    )
+    result_name: str | None = None
+    saved: tuple[SavedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

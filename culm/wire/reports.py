@@ -12,6 +12,8 @@ _ADLER32 = {"pattern": re.compile(r"[0-9a-f]{8}"), "rule": "eight lower-case hex
 _INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
 """What a column of the books holds: one number over it would spoil a whole batch of reports."""
 MAX_TAIL = 20_000
+MAX_RESULT = 1_000_000
+"""The file that a job's specification names as its result must be less than 1 MB, too."""
 MAX_METADATA = 1_000_000
 """`userJobMetadata.json` must be less than 1 MB (documentation, 4.1.2 FAQ)."""
 
@@ -71,7 +73,8 @@ class JobReport:
     """One report about one attempt. `report_nr` rises with each report of the attempt.
 
     `pilot_error_code` is one of `culm.wire.error_codes` (0: none); `exit_code` is the payload's
-    exit status, negative for a signal. `output_tail` holds the last lines of its output.
+    exit status, negative for a signal. `output_tail` holds the last lines of its output,
+    `result` the text of the file that the job was to leave.
     """
 
     job_id: int
@@ -88,6 +91,7 @@ class JobReport:
         default=None, metadata={"multiline": True, "longest": MAX_METADATA}
     )
     node: str = field(default="", metadata={"longest": 255})
+    result: str | None = field(default=None, metadata={"multiline": True, "longest": MAX_RESULT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

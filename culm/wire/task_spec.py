@@ -10,6 +10,7 @@ from culm.core import names
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.placeholders import placeholders, streams_used
 from culm.wire.resource_units import CpuTimeUnit, RamCountUnit
+from culm.wire.search import SearchSpec, search_faults
 
 MAX_JOBS = 10_000_000
 MAX_FILES_PER_JOB = 100_000
@@ -80,6 +81,8 @@ class TaskSpec:
     With `merge_output` the outputs of many jobs become one file of each kind, by `merge_script`
     (with `%IN` and `%OUT`) or as the file's name suggests; the limits of a merge job count the
     jobs whose outputs it merges, the size of these, and their events.
+
+    With `search` the task is a hyperparameter search: its command evaluates one point.
     """
 
     name: str = field(
@@ -150,6 +153,7 @@ class TaskSpec:
     n_files_per_merge_job: int | None = _rule(1, MAX_FILES_PER_MERGE_JOB)
     n_gb_per_merge_job: float | None = _rule(0.001, 1_000_000)
     n_events_per_merge_job: int | None = _rule(1, 10**12)
+    search: SearchSpec | None = None
 
     def check(self) -> TaskSpec:
         """This specification, if its fields fit together.
@@ -264,7 +268,22 @@ def _merge_rules(spec: TaskSpec) -> Iterator[FieldFault]:
         yield FieldFault("merge_script", name, "only %IN and %OUT mean something to a merge")
 
 
+def _search_rules(spec: TaskSpec) -> Iterator[FieldFault]:
+    search = spec.search
+    if search is None:
+        return
+    yield from search_faults(search)
+    for name in ("inputs", "n_jobs", "n_events", "n_events_per_job", "events_across_files"):
+        value = getattr(spec, name)
+        if value:
+            yield FieldFault(name, ascii(value)[:80], "not for a search: its points are its input")
+    metrics = (search.metrics_name,) if search.metrics_name else ()
+    if spec.outputs != metrics:
+        needed = f"a search writes its metrics alone: {', '.join(metrics) or 'nothing'}"
+        yield FieldFault("outputs", ", ".join(spec.outputs), needed)
+
+
 _RULES = (
     _input_rules, _split_rules, _priority_rules, _place_rules, _output_rules, _build_rules,
-    _merge_rules,
+    _merge_rules, _search_rules,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from tasks.stages import (
     refine,
     retry,
     scout,
+    steer,
 )
 from tasks.stages.stage import Claim, Outcome, Stage
 
@@ -20,6 +21,7 @@ STAGES: dict[str, Stage] = {
         refine,
         feed,
         assign,
+        steer,
         generate,
         collect,
         scout,

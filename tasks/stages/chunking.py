@@ -68,7 +68,9 @@ def next_work(cutting: Cutting, datasets: Sequence[Dataset]) -> Work:
 
 
 def _work_of(cutting: Cutting, dataset: Dataset, limit: int) -> Work:
-    files, is_open = _ready_files(cutting.act.session, dataset, limit), cutting.task.input_open
+    files = _ready_files(cutting.act.session, dataset, limit)
+    # A search makes its points in rounds: no round waits for the next.
+    is_open = cutting.task.input_open and not cutting.task.is_search
     cut = len(files) >= limit
     again, new = retries(files), fresh(files)
     # A batch that was cut off may end in the middle of a job: that job waits for the next.

@@ -15,6 +15,7 @@ from tasks.retry_rules import spends_attempt
 from tasks.specs import spec_of
 from tasks.stages.ending import roll_up
 from tasks.stages.ends import note_ended
+from tasks.stages.search_results import take_results
 from tasks.stages.select import tasks_where
 from tasks.stages.settle import WRITTEN, serving_kinds, settle_failed, settle_succeeded
 from tasks.stages.settle_runs import settle_prepared
@@ -40,6 +41,8 @@ def _act(act: Act) -> Outcome:
     claimed = [row.id for row in rows if row.reported_state == ReportState.FINISHED]
     missing = _missing_outputs(act, task, claimed)
     good = [job_id for job_id in claimed if job_id not in missing]
+    if task.is_search:
+        good = take_results(act, task, good)
     why = Why(act.actor)
     done = _without_unmerged(act, task, good)
     move_jobs(act.session, done, JobEvent.SUCCEEDED, why)

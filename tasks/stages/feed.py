@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, update
 
 from culm.wire.task_spec import MAX_JOBS, InputStream, TaskSpec
 from tasks.catalog.own import Entry, find_dataset, list_files, matches
 from tasks.lifecycles import TASK as MACHINE
 from tasks.lifecycles import DatasetEvent, TaskEvent
+from tasks.searches.naming import training_streams
 from tasks.specs import spec_of
 from tasks.splitting import event_ranges
 from tasks.stages.select import datasets_of, in_status, tasks_where
@@ -61,7 +62,7 @@ def _act(act: Act) -> Outcome:
     if reason:
         move_tasks(act.session, [task.id], TaskEvent.FOUND_HOPELESS, Why(act.actor, reason))
         return Outcome(task.id, reason)
-    waits = bool(look.empty) or (is_open and spec.n_jobs is not None and bool(spec.inputs))
+    waits = bool(look.empty) or (is_open and _needs_all(spec))
     _remember(act, is_open, fresh=look.n_new > 0 or (task.input_open and not is_open))
     if not waits:
         if spec.n_jobs is not None and spec.inputs:
@@ -75,6 +76,20 @@ def _act(act: Act) -> Outcome:
     return Outcome(task.id, reason, n_done=look.n_new)
 
 
+def _needs_all(spec: TaskSpec) -> bool:
+    """Whether no job can be cut before all input is there."""
+    if spec.search is not None:
+        return bool(spec.search.training_datasets)
+    return spec.n_jobs is not None and bool(spec.inputs)
+
+
+def _streams(spec: TaskSpec) -> dict[str, InputStream]:
+    """What is fed, by stream. The points of a search are not: it makes them as it goes on."""
+    if spec.search is not None:
+        return {stream.stream: stream for stream in training_streams(spec.search)}
+    return {stream.stream: stream for stream in spec.inputs} or {"IN": InputStream()}
+
+
 def _producer_is_alive(act: Act, task: Task) -> bool:
     if task.parent_task_id is None:
         return False
@@ -86,7 +101,8 @@ def _producer_is_alive(act: Act, task: Task) -> bool:
 
 def _remember(act: Act, is_open: bool, fresh: bool) -> None:
     values: dict[str, Any] = {
-        "input_open": is_open,
+        # The points of a search are still to come.
+        "input_open": or_(TASK.c.is_search, literal(is_open)),
         "feed_at": db_now(LOOK_AGAIN_SECONDS) if is_open else None,
     }
     if fresh:
@@ -104,12 +120,12 @@ def _even_split(act: Act, files_per_job: int) -> None:
 
 def _look(act: Act, task: Task, spec: TaskSpec) -> _Look:
     datasets = datasets_of(act.session, task.id, DatasetKind.INPUT, DatasetKind.SEQ_NUMBER)
-    streams = {stream.stream: stream for stream in spec.inputs} or {"IN": InputStream()}
+    streams = _streams(spec)
     counts = dict.fromkeys(streams, 0)
     skipped = dict.fromkeys(streams, 0)
     taken = _files_taken(act, datasets)
     n_new = 0
-    for dataset in datasets:
+    for dataset in (d for d in datasets if d.stream in streams):
         stream = streams[dataset.stream]
         counts[dataset.stream] += dataset.n_files
         if dataset.kind == DatasetKind.SEQ_NUMBER:
@@ -127,8 +143,7 @@ def _look(act: Act, task: Task, spec: TaskSpec) -> _Look:
         counts[dataset.stream] += len(new)
         n_new += _insert(act, dataset, task.max_attempts, new)
     empty = tuple(name for name, count in counts.items() if not count)
-    primary = next(iter(streams))
-    return _Look(counts[primary], n_new, empty)
+    return _Look(next(iter(counts.values()), 0), n_new, empty)
 
 
 def _files_taken(act: Act, datasets: Sequence[Dataset]) -> Counter[str]:

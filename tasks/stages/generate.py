@@ -34,6 +34,7 @@ from tasks.stages.rank_queues import Brokered, keep_decision, rank_queues
 from tasks.stages.retried import Again, try_again
 from tasks.stages.run_times import DUE
 from tasks.stages.scouts import begin_scouting, is_scouting, scouts_to_come, worth_it
+from tasks.stages.search_jobs import datasets_for, in_turn, within_limits
 from tasks.stages.select import datasets_of, in_status
 from tasks.stages.share_counts import note_generated
 from tasks.stages.stage import Act, Outcome, Stage
@@ -135,6 +136,9 @@ def _work(scene: _Scene, by_queue: bool) -> Work:
     asked = asked_now(scene.scouting, scene.spec)
     cutting = Cutting(scene.act, scene.task, scene.spec, asked, scene.ranking, by_queue,
                       _wanted(scene))  # fmt: skip
+    search = scene.spec.search
+    if search is not None:
+        return within_limits(scene.act, search, next_work(cutting, in_turn(scene.datasets)))
     return next_work(cutting, scene.datasets)
 
 
@@ -193,7 +197,10 @@ def _write(scene: _Scene, again: Again) -> list[Draft]:
         scene.n_without_place += len(chunks) - len(drafts)
         if not drafts:
             continue
-        write_jobs(act, task, Batch(drafts, needs, is_scouting(scene.scouting)), scene.datasets)
+        search, datasets = scene.spec.search, scene.datasets
+        if search is not None:
+            datasets = datasets_for(act, search, drafts, datasets)
+        write_jobs(act, task, Batch(drafts, needs, is_scouting(scene.scouting)), datasets)
         names = {queue_id: name for name, queue_id in brokered.seen.ids.items()}
         scene.taken.update(names[each.queue_id] for each in drafts)
         written += drafts
@@ -262,7 +269,8 @@ def _nothing_to_do(scene: _Scene) -> Outcome:
         return Outcome(task.id, "nothing is left to process")
     # Held back until feed, collect or the scouts have news for it: they clear next_look_at.
     later = db_now(WAIT_SECONDS)
-    if task.input_open and task.status not in (TaskStatus.RUNNING, TaskStatus.SCOUTING):
+    fresh = task.status not in (TaskStatus.RUNNING, TaskStatus.SCOUTING)
+    if task.input_open and fresh and not task.is_search:
         why = Why(act.actor, f"waits for more files of task {task.parent_task_id}")
         move_tasks(act.session, [task.id], TaskEvent.HINDERED, why, next_look_at=later)
     else:

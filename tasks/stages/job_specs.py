@@ -19,6 +19,7 @@ from tasks.merging import merge_command, merged_name
 from tasks.output_names import UNMERGED, output_plans
 from tasks.queues import QueueSettings
 from tasks.specs import specs_of
+from tasks.stages.search_jobs import with_search
 from tasks.stages.settle_runs import WRITTEN
 from tasks.statuses import LIB_INPUT, MERGE_INPUT, DatasetKind, JobKind
 from tasks.store.bulk import ids_among
@@ -53,7 +54,15 @@ def job_specs(
         for job in jobs
     }  # fmt: skip
     builds = [job for job in jobs if job.kind == JobKind.BUILD]
-    return found | _limited(session, builds, found) if builds else found
+    if builds:
+        found |= _limited(session, builds, found)
+    searching = {job.id: _primary(files[job.id]) for job in jobs if specs[job.task_id].search}
+    return with_search(session, found, specs, searching) if searching else found
+
+
+def _primary(files: Sequence[FileRow]) -> str:
+    """The dataset of a job's primary files, where they are no files of the catalogue."""
+    return next(file.dataset for file in files if file.kind == DatasetKind.SEQ_NUMBER)
 
 
 class JobRow(NamedTuple):

@@ -24,7 +24,7 @@ from tasks.tagging import resource_type
 _PARAMETERS = core(TaskParameters)
 KEPT = frozenset({
     "name", "outputs", "merge_output", "parent_task_id", "n_jobs", "n_events", "n_events_per_job",
-    "n_events_per_file", "events_across_files",
+    "n_events_per_file", "events_across_files", "search",
     "destination", "nucleus", "gather",
     "vo", "activity", "working_group", "processing_type", "campaign",
 })  # fmt: skip

@@ -6,6 +6,7 @@ from sqlalchemy import and_, exists, func, or_, select, update
 
 from tasks.lifecycles import DatasetEvent, FileEvent, TaskEvent
 from tasks.roll_up import verdict
+from tasks.stages.search_ends import verdict_of_search
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import DatasetKind, FileStatus, TaskStatus
@@ -24,12 +25,21 @@ def _act(act: Act) -> Outcome:
     datasets = datasets_of(act.session, task.id)
     for dataset in datasets:
         _close(act, dataset)
-    event = _FORCED.get(TaskStatus(task.status)) or _verdict(act)
-    reason = task.reason if event in _FORCED.values() else _words(act)
+    event, reason = _end(act, task)
     why = Why(act.actor, reason)
     move_tasks(act.session, [task.id], event, why, input_open=False, feed_at=None)
     _wake_children(act)
     return Outcome(task.id, f"{event}: {reason}" if reason else str(event))
+
+
+def _end(act: Act, task: Task) -> tuple[TaskEvent, str]:
+    """The event that ends the task, and the reason in words."""
+    forced = _FORCED.get(TaskStatus(task.status))
+    if forced is not None:
+        return forced, task.reason
+    if task.is_search:
+        return verdict_of_search(act.session, task.id)
+    return _verdict(act), _words(act)
 
 
 def _close(act: Act, dataset: Dataset) -> None:

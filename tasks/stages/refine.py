@@ -8,7 +8,9 @@ from culm.core.errors import InvalidRequest
 from culm.wire.task_spec import TaskSpec
 from tasks.lifecycles import TaskEvent
 from tasks.output_names import LIB, UNMERGED, output_plans
+from tasks.searches.naming import search_datasets
 from tasks.specs import spec_of
+from tasks.stages.search_rows import add_search
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.stages.submit import faults_of
@@ -35,6 +37,8 @@ def _act(act: Act) -> Outcome:
         move_tasks(act.session, [act.task_id], TaskEvent.FOUND_HOPELESS, why)
         return Outcome(act.task_id, why.reason)
     n_datasets = add_datasets(act, spec)
+    if spec.search is not None:
+        add_search(act.session, act.task_id, spec.search)
     move_tasks(act.session, [act.task_id], TaskEvent.REFINED, Why(act.actor))
     return Outcome(act.task_id, f"{n_datasets} datasets", n_done=n_datasets)
 
@@ -65,7 +69,9 @@ def add_datasets(act: Act, spec: TaskSpec) -> int:
 
 def _datasets(spec: TaskSpec) -> Iterator[tuple[str, str, str, bool, str, int | None]]:
     """(name, kind, stream, is_primary, local_name, n_files_per_job) of each dataset."""
-    if not spec.inputs:
+    if spec.search is not None:
+        yield from search_datasets(spec.search)
+    elif not spec.inputs:
         yield SEQUENCE, str(DatasetKind.SEQ_NUMBER), "IN", True, "", 1
     for number, stream in enumerate(spec.inputs):
         per_job = spec.n_files_per_job if number == 0 else stream.n_files_per_job or 1

@@ -250,14 +250,14 @@ def _keep_outputs(session: Session, reports: list[JobReport]) -> None:
 
 def _keep_metadata(session: Session, reports: list[JobReport], again: list[int]) -> None:
     """What the jobs left; `again` are those that said something before."""
-    some = [r for r in reports if r.metrics or r.output_tail or r.user_metadata]
+    some = [r for r in reports if r.metrics or r.output_tail or r.user_metadata or r.result]
     if not some:
         return
     if again:
         _OLD_METADATA.change(session, ids=again)
     insert_rows(
-        session, JobMetadata, ("job_id", "metrics", "output_tail", "user_metadata"),
-        [(r.job_id, _json(r.metrics), r.output_tail, r.user_metadata)
+        session, JobMetadata, ("job_id", "metrics", "output_tail", "user_metadata", "result"),
+        [(r.job_id, _json(r.metrics), r.output_tail, r.user_metadata, r.result)
          for r in some],
     )  # fmt: skip
 

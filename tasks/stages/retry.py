@@ -12,6 +12,7 @@ from tasks.specs import spec_of
 from tasks.stages.builds import forget_builds
 from tasks.stages.refine import add_datasets
 from tasks.stages.scouts import forget_scouts
+from tasks.stages.search_ends import begin_again
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import DatasetKind, TaskStatus
@@ -25,6 +26,8 @@ def _act(act: Act) -> Outcome:
     n_again = 0
     task = act.session.get_one(Task, act.task_id)
     forget_scouts(act.session, task.id, only_unfinished=True)
+    if task.is_search:
+        begin_again(act.session, task.id)
     datasets = datasets_of(act.session, act.task_id)
     if not datasets:  # it was ended before it was refined
         add_datasets(act, spec_of(act.session, act.task_id))

@@ -41,7 +41,8 @@ def worth_it(task: Task, spec: TaskSpec, n_jobs: int) -> bool:
     Scouts delay only a task that is big enough to use what they teach, and has not begun.
     """
     fresh = task.status in (TaskStatus.READY, TaskStatus.PENDING)
-    return fresh and not spec.skip_scouts and n_jobs > WORTH * N_SCOUTS
+    skips = spec.skip_scouts or spec.search is not None
+    return fresh and not skips and n_jobs > WORTH * N_SCOUTS
 
 
 def begin_scouting(session: Session, task: Task, spec: TaskSpec) -> TaskScouting:

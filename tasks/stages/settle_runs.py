@@ -92,6 +92,19 @@ def settle_failed(
     fail_outputs(session, job_ids)
 
 
+def give_back_some(session: Session, task: Task, job_id: int, file_ids: Sequence[int]) -> None:
+    """Give back or end some of a job's input that it could not process, though it succeeded."""
+    ending, wanted = TaskStatus(task.status) in ENDING, set(file_ids)
+    groups: dict[FileEvent, list[_Input]] = defaultdict(list)
+    for file in _inputs(session, [job_id]):
+        if file.file_id in wanted:
+            groups[after_failure(file.tries, True, ending)[0]].append(file)
+    for event, files in groups.items():
+        _return(session, files, event, True)
+    if FileEvent.TO_BE_TRIED_AGAIN in groups:
+        _generate_again(session, task.id)
+
+
 def settle_unrun(session: Session, task: Task, job_ids: Sequence[int]) -> None:
     """Give back the input of jobs that never ran: no attempt of anybody's is spent."""
     if not job_ids:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel import Session
 
@@ -42,11 +43,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a stage's work on one task is given: the transaction, the task, the actor's name."""
+    """What a stage's work on one task is given: the transaction, the task, the actor's name.
+
+    `prepared` is what the stage's `prepare` gave, read before this transaction began.
+    """
 
     session: Session
     task_id: int
     actor: str
+    prepared: Any = None
 
 
 Candidates = Callable[[Session, int, Sequence[int] | None], list[tuple[int, str]]]
@@ -62,6 +67,8 @@ class Stage:
     taken for dead) writes nothing. Between the claim and the work others may have moved the
     task on (a command, another owner): that is looked at again, with the task held.
 
+    `prepare` does what takes long, and only reads: it has a transaction of its own before that.
+
     `gather_seconds` is the least time between two looks that find work: where news comes one by
     one and is dear one by one, it is taken up together.
     """
@@ -72,6 +79,7 @@ class Stage:
     act: Callable[[Act], Outcome]
     lease_seconds: float = LEASE_SECONDS
     gather_seconds: float = 0.0
+    prepare: Callable[[Session, int], Any] | None = None
 
     def claim(
         self, books: Books, owner: str, limit: int, task_ids: Sequence[int] | None = None
@@ -107,12 +115,16 @@ class Stage:
         Raises:
             LeaseLost: the lease is another's by now; nothing was written.
         """
+        prepared = None
+        if self.prepare is not None:
+            with books.read() as session:
+                prepared = self.prepare(session, claim.task_id)
         with books.write() as session:
             renew(session, [claim.lease], owner, self.lease_seconds)
             hold_tasks(session, [claim.task_id])
             outcome = Outcome(claim.task_id, "the task has moved on")
             if self.candidates(session, 1, [claim.task_id]):
-                outcome = self.act(Act(session, claim.task_id, f"{self.name}@{owner}"))
+                outcome = self.act(Act(session, claim.task_id, f"{self.name}@{owner}", prepared))
             release(session, [claim.lease], owner)
         return outcome
 

@@ -21,6 +21,7 @@ from culm.wire.views import TaskAccepted
 from tasks.catalog.own import find_dataset, list_files, matches
 from tasks.lifecycles import TASK as MACHINE
 from tasks.output_names import UNMERGED, lfn, output_plans
+from tasks.searches.training import training_faults
 from tasks.specs import spec_of
 from tasks.statuses import TaskStatus
 from tasks.store.books import Books, wake
@@ -96,7 +97,8 @@ def _store(session: Session, task_id: int, spec: TaskSpec, user: str, key: str) 
         id=task_id, name=spec.name, user_name=user, idempotency_key=key, priority=spec.priority,
         parent_task_id=spec.parent_task_id, core_count=spec.core_count, memory_mb=spec.memory_mb,
         disk_mb=spec.disk_mb, walltime_seconds=spec.walltime_seconds,
-        max_attempts=spec.max_attempts, created_at=now, modified_at=now,
+        max_attempts=spec.max_attempts, is_search=spec.search is not None,
+        created_at=now, modified_at=now,
         **asdict(tags_of(session, spec, user)),
     ))  # fmt: skip
     session.flush()
@@ -130,6 +132,8 @@ def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFaul
             coming = set() if parent.status in MACHINE.final else {p.dataset for p in plans}
     for number, stream in enumerate(spec.inputs):
         yield from _stream_faults(session, f"inputs[{number}]", stream, coming)
+    if spec.search is not None:
+        yield from training_faults(session, spec.search, coming)
 
 
 def _name_faults(spec: TaskSpec, user: str) -> Iterator[FieldFault]:

@@ -93,7 +93,10 @@ class JobFile(SQLModel, table=True):
 
 
 class JobMetadata(SQLModel, table=True):
-    """What an ended job left: measurements, its last lines, the user's own metadata (JSON)."""
+    """What an ended job left: measurements, its last lines, the user's own metadata (JSON).
+
+    `result` is the text of the file that the job was to leave for the server.
+    """
 
     __tablename__ = "job_metadata"
 
@@ -101,3 +104,4 @@ class JobMetadata(SQLModel, table=True):
     metrics: dict[str, Any] | None = Field(default=None, sa_type=DOCUMENT)
     output_tail: str = Field(default="", sa_type=Text)
     user_metadata: str | None = Field(default=None, sa_type=Text)
+    result: str | None = Field(default=None, sa_type=Text)

@@ -21,6 +21,7 @@ class Task(SQLModel, table=True):
     come and `feed_at` when to look for it. `next_serial_nr` numbers output files,
     `next_sequence_nr` jobs (a retry keeps its predecessor's), `next_event_nr` events. `merge_at`
     says when to look whether output can be merged.
+    `is_search`: its input are the points of a hyperparameter search (`tasks.tables.search`).
     """
 
     __tablename__ = "task"
@@ -46,6 +47,7 @@ class Task(SQLModel, table=True):
     priority: int = 1000
     parent_task_id: int | None = Field(default=None, sa_type=ID)
     input_open: bool = False
+    is_search: bool = False
     core_count: int = 1
     memory_mb: int = 2000
     disk_mb: int = Field(default=10_000, sa_type=ID)

@@ -1,0 +1,58 @@
+"""Hyperparameter searches: submitted as `phpo` does, and looked at."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import Any
+
+from culm.client.hpo import Hpo, by_search_flags, hpo, loaded, search_specification
+from culm.client.prun import Prun, task_name
+from culm.client.submission import Prepared, SubmissionCalls
+from culm.core.errors import InvalidRequest
+from culm.wire.search_views import SearchView
+from culm.wire.views import TaskAccepted
+
+
+class SearchCalls(SubmissionCalls):
+    """The calls about searches."""
+
+    def prepare_search(self, options: Hpo, *, offline: bool = False) -> Prepared:
+        """The specification that these options mean; nothing is sent.
+
+        Raises:
+            InvalidRequest: with every fault, named by its option or by its file and line.
+        """
+        options = loaded(options)
+        spec = search_specification(
+            options, (options.out_ds or "user.name").strip().removesuffix("/")
+        )
+        place = Prun(
+            exec=spec.command, out_ds=options.out_ds, work_dir=options.work_dir,
+            no_sandbox=options.no_sandbox, max_file_size=options.max_file_size,
+            ext_file=options.ext_file, exclude_file=options.exclude_file,
+        )  # fmt: skip
+        who = self._who(offline=offline)
+        name = task_name(place, who.user, who.roles, secrets.token_hex(4))
+        return Prepared(replace(spec, name=name), self._chosen(place))
+
+    def send_search(self, prepared: Prepared, key: str | None = None) -> TaskAccepted:
+        """The task that a prepared search became.
+
+        Raises:
+            InvalidRequest: with every fault that the server found, named by its option.
+        """
+        try:
+            return self.send(prepared, key)
+        except InvalidRequest as error:
+            raise by_search_flags(error) from error
+
+    def hpo(
+        self, options: Hpo | None = None, *, key: str | None = None, **named: Any
+    ) -> TaskAccepted:
+        """Submit as `culm hpo` does: `client.hpo(evaluationExec="python train.py", …)`."""
+        return self.send_search(self.prepare_search(options or hpo(**named)), key)
+
+    def search(self, task_id: int) -> SearchView:
+        """How far a search is, its best point, and every point with its loss."""
+        return self._get(SearchView, "tasks", task_id, "search")

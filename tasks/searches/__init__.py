@@ -1,0 +1,1 @@
+"""Hyperparameter searches: how many points next, which ones, and how jobs evaluate them. Pure."""

@@ -1,0 +1,1 @@
+"""What runs on the worker node for a search: one script, standard library only."""
