@@ -17,12 +17,14 @@ from culm.client.submission import SubmissionCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
 from culm.client.transport import Transport
+from culm.client.workflow_runs import WorkflowRunCalls
 from culm.client.workflows import WorkflowCalls
 from culm.core.settings import Settings, load_settings
 
 
 class Client(
     TaskCalls,
+    WorkflowRunCalls,
     SubmissionCalls,
     JobCalls,
     DatasetCalls,

@@ -18,7 +18,7 @@ from server.workflows import look_at
 workflows = Noun("workflows", "Chains of tasks, described in CWL.")
 
 DOCUMENTS = BodyLimits(16 * MB)
-_EXAMPLE = {
+EXAMPLE = {
     "name": "user.alice.chain",
     "cwl": "chain.cwl",
     "files": {
@@ -31,7 +31,7 @@ _EXAMPLE = {
 
 @workflows.post(
     "/v1/workflows/check",
-    Terms(PERSON, takes=WorkflowBundle, answers=WorkflowCheck, example=_EXAMPLE),
+    Terms(PERSON, takes=WorkflowBundle, answers=WorkflowCheck, example=EXAMPLE),
 )
 def check_workflow(
     request: Request,

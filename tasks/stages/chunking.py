@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from broker.allotting import allot
@@ -53,28 +53,44 @@ class Work:
 
 
 def next_work(cutting: Cutting, datasets: Sequence[Dataset]) -> Work:
-    """The next batch of chunks, of one primary dataset; empty if nothing is ready."""
-    for dataset in (d for d in datasets if d.is_primary):
-        files, cut = _batch(cutting, dataset)
+    """The next batch of chunks; empty if nothing is ready.
+
+    They are of one primary dataset, unless the owner said how many jobs there are to be: those
+    share the contents of all, if no two files would have the same name in a job.
+    """
+    primary = [dataset for dataset in datasets if dataset.is_primary]
+    together = cutting.spec.n_jobs is not None and len(primary) > 1
+    together = together and not _share_names(cutting.act.session, primary)
+    for some in [primary] if together else [[dataset] for dataset in primary]:
+        files, cut = _batch(cutting, some)
         again, new = retries(files), fresh(files)
         is_open = cutting.task.input_open
         # A batch that was cut off may end in the middle of a job: that job waits for the next.
-        chunks = _cut(cutting, dataset, new, more_may_come=is_open or cut)
+        chunks = _cut(cutting, some[0], new, more_may_come=is_open or cut)
         if not chunks and not again and cut and not is_open:
-            chunks = _cut(cutting, dataset, new, more_may_come=False)
+            chunks = _cut(cutting, some[0], new, more_may_come=False)
         if chunks or again:
             again = again[:JOBS_A_BATCH]
             return Work(again, chunks[: JOBS_A_BATCH - len(again)])
     return Work([], [])
 
 
-def _batch(cutting: Cutting, dataset: Dataset) -> tuple[list[InputFile], bool]:
+def _share_names(session: Session, datasets: Sequence[Dataset]) -> bool:
+    c = FILE.c
+    twice = (
+        select(c.lfn).where(id_in(c.dataset_id, [dataset.id for dataset in datasets], session))
+        .group_by(c.lfn).having(func.count(c.dataset_id.distinct()) > 1).limit(1)
+    )  # fmt: skip
+    return session.connection().execute(twice).first() is not None
+
+
+def _batch(cutting: Cutting, primary: Sequence[Dataset]) -> tuple[list[InputFile], bool]:
     """Ready files, and whether there may be more of them."""
-    given = given_of(cutting.spec, dataset)
+    given = given_of(cutting.spec, primary[0])
     guess = GUESSED_FILES_PER_JOB if given.is_said else 1
     per_job = MAX_FILES_PER_JOB if cutting.by_queue else given.n_files_per_job or guess
     limit = max(min(FILES_A_BATCH, JOBS_A_BATCH * per_job), given.n_files_per_job or 1)
-    files = _ready_files(cutting.act.session, dataset, limit)
+    files = _ready_files(cutting.act.session, [dataset.id for dataset in primary], limit)
     return files, len(files) >= limit
 
 
@@ -117,12 +133,15 @@ def _offer(task: Task, settings: QueueSettings) -> Offer:
     )  # fmt: skip
 
 
-def _ready_files(session: Session, dataset: Dataset, limit: int) -> list[InputFile]:
+def _ready_files(session: Session, dataset_ids: Sequence[int], limit: int) -> list[InputFile]:
     """The first ready files, and those further on that were in a job with one of them."""
     c = FILE.c
+    # One dataset is the rule, and its files lie in the index in this order.
+    one = len(dataset_ids) == 1
+    of_these = c.dataset_id == dataset_ids[0] if one else id_in(c.dataset_id, dataset_ids, session)
     ready = (
         select(c.id, c.size_bytes, c.n_events, c.start_event, c.job_id, c.n_failed + c.n_lost)
-        .where(c.dataset_id == dataset.id, c.status == str(FileStatus.READY))
+        .where(of_these, c.status == str(FileStatus.READY))
         .order_by(c.id)
     )
     run = session.connection().execute

@@ -21,6 +21,8 @@ class Topic(StrEnum):
     JOB_ACTIVATED = "job_activated"
     JOB_REPORTED = "job_reported"
     KILL_REQUESTED = "kill_requested"
+    WORKFLOW_DUE = "workflow_due"
+    WORKFLOW_CHANGED = "workflow_changed"
 
 
 def pending_topics(session: Session) -> set[Topic]:

@@ -26,6 +26,7 @@ from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatis
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
 from tasks.tables.task import Task, TaskParameters
 from tasks.tables.user import RevokedToken, User
+from tasks.tables.workflow import Workflow, WorkflowPlan, WorkflowStep
 
 __all__ = [
     "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory", "Dataset",
@@ -34,4 +35,5 @@ __all__ = [
     "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest", "RetryRule", "RevokedToken",
     "Sandbox", "ScheduleRun", "ShareRule", "ShareStatistics", "Site", "StatusHistory",
     "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User", "WakeUp", "WorkerTarget",
+    "Workflow", "WorkflowPlan", "WorkflowStep",
 ]  # fmt: skip
