@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from culm.wire.workflow_runs import GraphEdge
 
@@ -20,33 +21,50 @@ class Box:
     height: float
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Boxes by node, and for arrows that pass layers the points between them that they go by."""
+
+    boxes: Mapping[str, Box]
+    ways: Mapping[tuple[str, str], Sequence[Box]]
+
+
 def laid_out(
     widths: Mapping[str, float], edges: Sequence[GraphEdge], *, height: float, gap: float
-) -> dict[str, Box]:
+) -> Layout:
     """A box for each node (in an order in which parents come first), none over another.
 
-    A node is one layer below its lowest parent. Within the layers the order follows the mean
-    place of the neighbours, swept down and up some times, which takes most crossings away
-    (Sugiyama, Tagawa, Toda 1981).
+    A node is one layer below its lowest parent; an arrow that passes layers has a place of its own
+    in each. Within the layers the order follows the mean place of the neighbours, swept down and
+    up some times, which takes most crossings away (Sugiyama, Tagawa, Toda 1981).
     """
-    forward = [e for e in edges if not e.again and e.parent in widths and e.child in widths]
+    forward = [(e.parent, e.child) for e in edges
+               if not e.again and e.parent in widths and e.child in widths]  # fmt: skip
     layers = _layers(list(widths), forward)
-    _order(layers, forward)
-    whole = max((_width(layer, widths, gap) for layer in layers), default=0.0)
+    ways = _passing(layers, forward)
+    sizes = {**dict.fromkeys((point for way in ways.values() for point in way), gap / 2), **widths}
+    _order(layers, [step for edge in forward for step in _steps(edge, ways)])
+    whole = max((_width(layer, sizes, gap) for layer in layers), default=0.0)
     boxes: dict[str, Box] = {}
     for number, layer in enumerate(layers):
-        x = (whole - _width(layer, widths, gap)) / 2
+        x = (whole - _width(layer, sizes, gap)) / 2
         for node in layer:
             y = number * (height + 1.6 * gap) + height / 2
-            boxes[node] = Box(x + widths[node] / 2, y, widths[node], height)
-            x += widths[node] + gap
-    return boxes
+            boxes[node] = Box(x + sizes[node] / 2, y, sizes[node], height)
+            x += sizes[node] + gap
+    return Layout(
+        {node: boxes[node] for node in widths},
+        {edge: [boxes[point] for point in way] for edge, way in ways.items()},
+    )
 
 
-def _layers(nodes: Sequence[str], edges: Sequence[GraphEdge]) -> list[list[str]]:
+_Edge = tuple[str, str]
+
+
+def _layers(nodes: Sequence[str], edges: Sequence[_Edge]) -> list[list[str]]:
     parents: dict[str, list[str]] = {node: [] for node in nodes}
-    for edge in edges:
-        parents[edge.child].append(edge.parent)
+    for parent, child in edges:
+        parents[child].append(parent)
     depth: dict[str, int] = {}
     for node in nodes:
         depth[node] = max((depth.get(p, -1) + 1 for p in parents[node]), default=0)
@@ -56,12 +74,31 @@ def _layers(nodes: Sequence[str], edges: Sequence[GraphEdge]) -> list[list[str]]
     return layers
 
 
-def _order(layers: list[list[str]], edges: Sequence[GraphEdge]) -> None:
+def _passing(layers: list[list[str]], edges: Sequence[_Edge]) -> dict[_Edge, list[str]]:
+    """Give each arrow a place in the layers that it passes; gives these places."""
+    depth = {node: number for number, layer in enumerate(layers) for node in layer}
+    ways: dict[_Edge, list[str]] = {}
+    for parent, child in edges:
+        way = []
+        for number in range(depth[parent] + 1, depth[child]):
+            way.append(f"{parent}\n{child}\n{number}")
+            layers[number].append(way[-1])
+        if way:
+            ways[parent, child] = way
+    return ways
+
+
+def _steps(edge: _Edge, ways: Mapping[_Edge, list[str]]) -> list[_Edge]:
+    points = [edge[0], *ways.get(edge, ()), edge[1]]
+    return list(pairwise(points))
+
+
+def _order(layers: list[list[str]], edges: Sequence[_Edge]) -> None:
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
-    for edge in edges:
-        above.setdefault(edge.child, []).append(edge.parent)
-        below.setdefault(edge.parent, []).append(edge.child)
+    for parent, child in edges:
+        above.setdefault(child, []).append(parent)
+        below.setdefault(parent, []).append(child)
     for _ in range(SWEEPS):
         for neighbours, some in ((above, layers), (below, layers[::-1])):
             places = _places(layers)

@@ -84,10 +84,9 @@ def _cross(column: int, lane: int, joined: dict[int, bool], *, inside: bool, tak
     if column == lane:
         return NODE
     if column in joined:
-        on_left = column < lane
-        if joined[column]:
-            return "├" if on_left else "┤"
-        return "╰" if on_left else "╯"
+        first, last = min([lane, *joined]), max([lane, *joined])
+        signs = ("├", "┼", "┤") if joined[column] else ("╰", "┴", "╯")
+        return signs[0] if column == first else signs[2] if column == last else signs[1]
     if inside:
         return "┼" if taken else "─"
     return DOWN if taken else " "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 
 from culm.cli.graph_labels import counts_of, marks_of, status_of
-from culm.cli.graph_layout import Box, laid_out
+from culm.cli.graph_layout import Box, Layout, laid_out
 from culm.cli.render import safe
 from culm.wire.workflow_runs import GraphEdge, GraphNode, WorkflowGraph
 
@@ -31,7 +31,8 @@ def picture(title: str, graph: WorkflowGraph) -> str:
     """The picture: boxes in layers, arrows from parents to children, dashed ways back."""
     nodes = {node.path: node for node in graph.nodes}
     widths = {path: _width(node) for path, node in nodes.items()}
-    boxes = laid_out(widths, graph.edges, height=HEIGHT, gap=GAP)
+    layout = laid_out(widths, graph.edges, height=HEIGHT, gap=GAP)
+    boxes = layout.boxes
     right = max((box.x + box.width / 2 for box in boxes.values()), default=0.0)
     bottom = max((box.y + box.height / 2 for box in boxes.values()), default=0.0)
     back = 60.0 if any(edge.again for edge in graph.edges) else 0.0
@@ -46,7 +47,7 @@ def picture(title: str, graph: WorkflowGraph) -> str:
         '<rect width="100%" height="100%" fill="#ffffff"/>',
         f'<text x="{MARGIN}" y="30" font-size="16" font-weight="600">{_text(title)}</text>',
         f'<g transform="translate({MARGIN},{TOP})">',
-        *(_arrow(edge, boxes, right) for edge in graph.edges
+        *(_arrow(edge, layout, right) for edge in graph.edges
           if edge.parent in boxes and edge.child in boxes),
         *(line for path, box in boxes.items() for line in _box(nodes[path], box)),
         "</g>", "</svg>", "",
@@ -82,15 +83,22 @@ def _words(x: float, y: float, size: int, colour: str, words: str) -> str:
     )
 
 
-def _arrow(edge: GraphEdge, boxes: Mapping[str, Box], right: float) -> str:
-    start, end = boxes[edge.parent], boxes[edge.child]
+def _arrow(edge: GraphEdge, layout: Layout, right: float) -> str:
+    start, end = layout.boxes[edge.parent], layout.boxes[edge.child]
     if edge.again:
         return _way_back(start, end, right + 34)
-    x1, y1 = start.x, start.y + start.height / 2
-    x2, y2 = end.x, end.y - end.height / 2 - 2
+    x, y = start.x, start.y + start.height / 2
+    way = f"M{x:.1f},{y:.1f}"
+    for point in layout.ways.get((edge.parent, edge.child), ()):
+        way += _curve(x, y, point.x, point.y - point.height / 2)
+        x, y = point.x, point.y + point.height / 2
+        way += f" L{x:.1f},{y:.1f}"
+    return _path(way + _curve(x, y, end.x, end.y - end.height / 2 - 2))
+
+
+def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
     bend = (y2 - y1) / 2
-    return _path(f"M{x1:.1f},{y1:.1f} C{x1:.1f},{y1 + bend:.1f} {x2:.1f},{y2 - bend:.1f} "
-                 f"{x2:.1f},{y2:.1f}")  # fmt: skip
+    return f" C{x1:.1f},{y1 + bend:.1f} {x2:.1f},{y2 - bend:.1f} {x2:.1f},{y2:.1f}"
 
 
 def _way_back(start: Box, end: Box, x: float) -> str:

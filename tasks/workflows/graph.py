@@ -83,12 +83,27 @@ class _Scope:
                          for c in step.loop.carry})  # fmt: skip
 
     def carry(self, carried: Mapping[str, list[Paths]]) -> None:
-        """Add the ways back of a loop around this: from what decides to what takes it."""
-        for step in self.workflow.steps:
-            for given in step.inputs:
-                for source in given.link.sources:
-                    for paths in carried.get(source, ()):
-                        self._join(paths, f"{self.prefix}{step.name}", again=True)
+        """Add the ways back of a loop around this: from what decides to what takes it.
+
+        What takes a parameter in the text of its command has no link: then the way leads to the
+        steps that an iteration begins with.
+        """
+        takers = [(source, f"{self.prefix}{step.name}") for step in self.workflow.steps
+                  for given in step.inputs for source in given.link.sources
+                  if any(carried.get(source, ()))]  # fmt: skip
+        for source, path in takers:
+            for paths in carried[source]:
+                self._join(paths, path, again=True)
+        if not takers:
+            deciding = frozenset[str]().union(*(p for some in carried.values() for p in some))
+            for path in self._entries():
+                self._join(deciding, path, again=True)
+
+    def _entries(self) -> list[str]:
+        """The steps in it that take from no step in it."""
+        inside = [path for path in self.graph.nodes if path.startswith(self.prefix)]
+        led_to = {child for parent, child in self.graph.edges if parent.startswith(self.prefix)}
+        return [path for path in inside if path not in led_to]
 
     def _join(self, parents: Iterable[str], child: str, *, again: bool = False) -> None:
         for parent in sorted(parents):

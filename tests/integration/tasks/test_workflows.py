@@ -16,30 +16,20 @@ from tasks.store.books import Books
 from tests.builders import a_dataset, a_task, run_stages
 from tests.integration.tasks.scene import rows, value
 from tests.integration.tasks.workflow_scene import (
+    CHAIN,
+    HEAD,
     Hands,
     a_workflow,
+    chain,
     n_tasks,
     planned,
+    prun,
     status_of,
     steps,
     texts_of,
 )
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "cwl"
-HEAD = "cwlVersion: v1.2\nclass: Workflow\ninputs: []\noutputs: []\nsteps:\n"
-
-
-def prun(name: str, takes: str = "", more: str = "", run: str = "prun", out: str = "outDS") -> str:
-    """A step: it writes a.txt from what it takes."""
-    given = f"      opt_inDS: {takes}\n" if takes else ""
-    return (
-        f"  {name}:\n    run: {run}\n    in:\n{given}"
-        f"      opt_exec: {{default: 'echo a > a.txt'}}\n"
-        f"      opt_args: {{default: '--outputs a.txt --maxAttempt 1 {more}'}}\n    out: [{out}]\n"
-    )
-
-
-CHAIN = HEAD + prun("top") + prun("mid", "top/outDS") + prun("end", "mid/outDS")
 LOOP = {
     "w.cwl": HEAD + prun("first") + "  again:\n    run: body.cwl\n    in: {ds: first/outDS}\n"
     "    out: [outDS]\n    hints: [{class: loop, maxIterations: 4}]\n"
@@ -54,10 +44,6 @@ def order(books: Books, workflow_id: int, command: str, **more: Any) -> str:
     """Give alice's command; gives the answer."""
     request = CommandRequest(command=command, **more)
     return command_workflow(books, workflow_id, request, "alice").message
-
-
-def chain(books: Books, **changes: Any) -> int:
-    return a_workflow(books, "w.cwl", {"w.cwl": CHAIN}, **changes)
 
 
 def looping(books: Books, **changes: Any) -> int:

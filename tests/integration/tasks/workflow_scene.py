@@ -20,8 +20,25 @@ from tests.integration.tasks.scene import rows, value
 _numbers = iter(range(1, 1_000_000))
 
 
+HEAD = "cwlVersion: v1.2\nclass: Workflow\ninputs: []\noutputs: []\nsteps:\n"
+
+
+def prun(name: str, takes: str = "", more: str = "", run: str = "prun", out: str = "outDS") -> str:
+    """A step: it writes a.txt from what it takes."""
+    given = f"      opt_inDS: {takes}\n" if takes else ""
+    return (
+        f"  {name}:\n    run: {run}\n    in:\n{given}"
+        f"      opt_exec: {{default: 'echo a > a.txt'}}\n"
+        f"      opt_args: {{default: '--outputs a.txt --maxAttempt 1 {more}'}}\n    out: [{out}]\n"
+    )
+
+
+CHAIN = HEAD + prun("top") + prun("mid", "top/outDS") + prun("end", "mid/outDS")
+
+
 @cache
-def _checked(cwl: str, yaml: str, files: tuple[tuple[str, str], ...]) -> Any:
+def checked(cwl: str, yaml: str, files: tuple[tuple[str, str], ...]) -> Any:
+    """What loading finds; each text is loaded once a session."""
     return check(WorkflowBundle(name="user.alice.w", cwl=cwl, yaml=yaml, files=dict(files)))
 
 
@@ -30,7 +47,7 @@ def planned(
 ) -> Planned:
     """A bundle with its plan, under a name of its own."""
     name = name or f"user.alice.w{next(_numbers)}"
-    made = _checked(cwl, yaml, tuple(sorted(files.items())))
+    made = checked(cwl, yaml, tuple(sorted(files.items())))
     bundle = WorkflowBundle(name=name, cwl=cwl, yaml=yaml, files=dict(files))
     submission = WorkflowSubmission(bundle=bundle)
     return Planned(submission=submission, plan=made.plan, inputs=made.inputs, **changes)
@@ -41,6 +58,11 @@ def a_workflow(books: Books, cwl: str, files: Mapping[str, str], yaml: str = "",
     """A submitted workflow of alice's; gives its id."""
     key = changes.pop("key", f"wkey{next(_numbers)}")
     return submit_workflow(books, planned(cwl, files, yaml, **changes), "alice", key).workflow_id
+
+
+def chain(books: Books, **changes: Any) -> int:
+    """A chain of three; gives its id."""
+    return a_workflow(books, "w.cwl", {"w.cwl": CHAIN}, **changes)
 
 
 def texts_of(folder: Path, *names: str) -> dict[str, str]:
