@@ -21,6 +21,7 @@ from tests.integration.tasks.workflow_scene import (
     Hands,
     a_workflow,
     chain,
+    looping,
     n_tasks,
     planned,
     prun,
@@ -30,24 +31,12 @@ from tests.integration.tasks.workflow_scene import (
 )
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "cwl"
-LOOP = {
-    "w.cwl": HEAD + prun("first") + "  again:\n    run: body.cwl\n    in: {ds: first/outDS}\n"
-    "    out: [outDS]\n    hints: [{class: loop, maxIterations: 4}]\n"
-    + prun("last", "again/outDS"),
-    "body.cwl": "cwlVersion: v1.2\nclass: Workflow\ninputs: {ds: string, param_x: {type: int, "
-    "default: 1}}\noutputs: {outDS: {type: string, outputSource: work/outDS}}\nsteps:\n"
-    + prun("work", "ds", "--nJobs %{x}") + prun("decide", "work/outDS", run="junction", out=""),
-}  # fmt: skip
 
 
 def order(books: Books, workflow_id: int, command: str, **more: Any) -> str:
     """Give alice's command; gives the answer."""
     request = CommandRequest(command=command, **more)
     return command_workflow(books, workflow_id, request, "alice").message
-
-
-def looping(books: Books, **changes: Any) -> int:
-    return a_workflow(books, "w.cwl", LOOP, **changes)
 
 
 def test_chain_runs_to_its_end(books: Books) -> None:

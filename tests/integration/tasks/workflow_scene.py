@@ -36,6 +36,16 @@ def prun(name: str, takes: str = "", more: str = "", run: str = "prun", out: str
 CHAIN = HEAD + prun("top") + prun("mid", "top/outDS") + prun("end", "mid/outDS")
 
 
+LOOP = {
+    "w.cwl": HEAD + prun("first") + "  again:\n    run: body.cwl\n    in: {ds: first/outDS}\n"
+    "    out: [outDS]\n    hints: [{class: loop, maxIterations: 4}]\n"
+    + prun("last", "again/outDS"),
+    "body.cwl": "cwlVersion: v1.2\nclass: Workflow\ninputs: {ds: string, param_x: {type: int, "
+    "default: 1}}\noutputs: {outDS: {type: string, outputSource: work/outDS}}\nsteps:\n"
+    + prun("work", "ds", "--nJobs %{x}") + prun("decide", "work/outDS", run="junction", out=""),
+}  # fmt: skip
+
+
 @cache
 def checked(cwl: str, yaml: str, files: tuple[tuple[str, str], ...]) -> Any:
     """What loading finds; each text is loaded once a session."""
@@ -63,6 +73,11 @@ def a_workflow(books: Books, cwl: str, files: Mapping[str, str], yaml: str = "",
 def chain(books: Books, **changes: Any) -> int:
     """A chain of three; gives its id."""
     return a_workflow(books, "w.cwl", {"w.cwl": CHAIN}, **changes)
+
+
+def looping(books: Books, **changes: Any) -> int:
+    """A loop between two steps; gives its id."""
+    return a_workflow(books, "w.cwl", LOOP, **changes)
 
 
 def texts_of(folder: Path, *names: str) -> dict[str, str]:
