@@ -29,7 +29,7 @@ def check_documents(documents: Mapping[str, Document]) -> list[FieldFault]:
 
 def _check_workflow(view: WorkflowView, documents: Mapping[str, Document]) -> Iterator[FieldFault]:
     steps = view.steps()
-    links = _Links(view, steps)
+    links = _Links.of(view, steps)
     for step in steps:
         tool = pseudo_tool(step.run)
         if tool is not None:
@@ -40,8 +40,7 @@ def _check_workflow(view: WorkflowView, documents: Mapping[str, Document]) -> It
                 yield from links.check(source, given, f"{step.name}.{given.name}", step)
     for output in view.outputs:
         for source in output.sources:
-            if not source.startswith("/"):
-                yield from links.check(source, output, f"outputs.{output.name}", None)
+            yield from links.check(source, output, f"outputs.{output.name}", None)
     yield from _check_cycles(steps, links)
 
 
@@ -83,49 +82,71 @@ def _check_loop(step: StepView, documents: Mapping[str, Document]) -> Iterator[F
 
 @dataclass(frozen=True, slots=True)
 class _Links:
-    """The names that links of a workflow may use."""
+    """The names that links of a workflow may use (its inputs, and `step/output`), and who takes
+    from whom.
+    """
 
-    view: WorkflowView
-    steps: list[StepView]
+    steps: dict[str, StepView]
+    inputs: list[str]
+    outputs: dict[str, str]
+    parents: dict[str, set[str]]
+    prefix: str
+
+    @classmethod
+    def of(cls, view: WorkflowView, steps: list[StepView]) -> _Links:
+        """Those of a workflow."""
+        prefix = f"{view.ident}/" if view.ident else ""
+        return cls(
+            steps={step.name: step for step in steps},
+            inputs=[given.name for given in view.inputs],
+            outputs={f"{step.name}/{out}": step.name for step in steps for out in step.outputs},
+            parents={step.name: _owners(step, prefix) for step in steps},
+            prefix=prefix,
+        )
 
     def plain(self, source: str) -> str:
         """A source without what names its workflow (`#main/step/out` → `step/out`)."""
-        text = source.rpartition("#")[2]
-        own = self.view.ident
-        return text.removeprefix(f"{own}/") if own else text
+        return _plain(source, self.prefix)
 
     def check(
         self, source: str, user: InView, what: str, step: StepView | None
     ) -> Iterator[FieldFault]:
         """A fault, if there is nothing that this source could be."""
         plain = self.plain(source)
-        names = {given.name for given in self.view.inputs}
-        if plain in names or plain in self._outputs():
+        if plain in self.outputs or plain in self.inputs:
+            return
+        if plain.startswith("/") and step is None:
+            # PanDA's `/outDS` means the one step that has it.
+            fit = [name for name in self.outputs if name.rpartition("/")[2] == plain[1:]]
+            if len(fit) == 1:
+                return
+            words = "which step's? " + (", ".join(fit) or "no step has it")
+            yield FieldFault(f"{user.place} {what}", source, words)
             return
         yield FieldFault(f"{user.place} {what}", source, self._words(plain, step))
 
     def _words(self, source: str, step: StepView | None) -> str:
         owner, _, output = source.rpartition("/")
-        by_name = {known.name: known for known in self.steps}
-        if owner in by_name:
-            words = unknown_name(output, by_name[owner].outputs)
+        if owner in self.steps:
+            words = unknown_name(output, self.steps[owner].outputs)
             return f"step {owner} has no output {output}: {words}"
         after = self._after(step.name) if step is not None else set()
-        outputs = [out for out in self._outputs() if out.partition("/")[0] not in after]
-        known = [*outputs, *(given.name for given in self.view.inputs)]
+        outputs = [name for name, maker in self.outputs.items() if maker not in after]
+        known = [*outputs, *self.inputs]
         likely = self._likely(owner, output, after) or nearest(source, known)
         meant = f"; did you mean {likely}?" if likely else ""
         if not owner:
             return f"there is no input {source}{meant or _among(known)}"
-        return f"there is no step {owner}{meant or _among(by_name)}"
+        return f"there is no step {owner}{meant or _among(self.steps)}"
 
     def _likely(self, owner: str, output: str, after: set[str]) -> str:
         """The link that was probably meant: a like name, else the one that nobody uses yet."""
         if not owner:
             return ""
-        fit = [s.name for s in self.steps if output in s.outputs and s.name not in after]
+        makers = dict.fromkeys(self.outputs.values())
+        fit = [name for name in makers if output in self.steps[name].outputs and name not in after]
         near = nearest(owner, fit)
-        used = {link.rpartition("/")[0] for s in self.steps for link in self.sources(s)}
+        used = {parent for parents in self.parents.values() for parent in parents}
         unused = [name for name in fit if name not in used]
         candidates = [near] if near else unused if len(unused) == 1 else fit
         return f"{candidates[0]}/{output}" if len(candidates) == 1 else ""
@@ -135,24 +156,24 @@ class _Links:
         found, open_names = {name}, [name]
         while open_names:
             parent = open_names.pop()
-            for step in self.steps:
-                owners = {link.rpartition("/")[0] for link in self.sources(step)}
-                if parent in owners and step.name not in found:
-                    found.add(step.name)
-                    open_names.append(step.name)
+            new = [n for n, parents in self.parents.items() if parent in parents and n not in found]
+            found.update(new)
+            open_names += new
         return found
 
-    def sources(self, step: StepView) -> list[str]:
-        """All that a step takes from."""
-        return [self.plain(link) for given in step.inputs() for link in given.sources]
 
-    def _outputs(self) -> list[str]:
-        return [f"{step.name}/{output}" for step in self.steps for output in step.outputs]
+def _owners(step: StepView, prefix: str) -> set[str]:
+    """The steps that a step takes from."""
+    links = (_plain(source, prefix) for given in step.inputs() for source in given.sources)
+    return {link.rpartition("/")[0] for link in links} - {""}
+
+
+def _plain(source: str, prefix: str) -> str:
+    return source.rpartition("#")[2].removeprefix(prefix)
 
 
 def _check_cycles(steps: list[StepView], links: _Links) -> Iterator[FieldFault]:
-    parents = {s.name: {link.rpartition("/")[0] for link in links.sources(s)} for s in steps}
-    left = {name: owners & parents.keys() for name, owners in parents.items()}
+    left = {name: owners & links.steps.keys() for name, owners in links.parents.items()}
     while True:
         free = [name for name, owners in left.items() if not owners & left.keys()]
         if not free:

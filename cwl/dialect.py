@@ -48,7 +48,7 @@ def loop_hint(step: StepView) -> Any:
     if isinstance(hints, dict):
         return (hints["loop"] or {}) if "loop" in hints else None
     for hint in hints if isinstance(hints, list) else []:
-        if hint == "loop" or (isinstance(hint, dict) and hint.get("class") == "loop"):
+        if _class_of(hint) == "loop":
             return hint
     return None
 
@@ -68,7 +68,7 @@ def rewrite(documents: Mapping[str, Document], faults: list[FieldFault]) -> list
 
 
 def _rewrite_workflow(view: WorkflowView, faults: list[FieldFault]) -> list[str]:
-    _require_features(view.node)
+    _require_features(view, faults)
     steps = view.steps()
     notes = [note for step in steps for note in _rewrite_step(step, faults)]
     for output in view.outputs:
@@ -99,11 +99,8 @@ def _rewrite_step(step: StepView, faults: list[FieldFault]) -> list[str]:
 
 
 def _standard_hints(step: StepView, loop: Any, faults: list[FieldFault]) -> list[Any]:
-    hints = step.node["hints"]
-    if isinstance(hints, dict):
-        kept = [{"class": name, **(body or {})} for name, body in hints.items() if name != "loop"]
-    else:
-        kept = [hint for hint in hints if hint is not loop]
+    hints = _listed(step.document, step.node["hints"], faults)
+    kept = [hint for hint in hints if _class_of(hint) != "loop"]
     limit = loop.get("maxIterations", MAX_ITERATIONS) if isinstance(loop, dict) else MAX_ITERATIONS
     if not isinstance(limit, int) or limit < 1:
         place = f"{step.document.place(step.node, 'hints')} {step.name}.hints"
@@ -111,17 +108,32 @@ def _standard_hints(step: StepView, loop: Any, faults: list[FieldFault]) -> list
     return [*kept, {"class": LOOP_HINT, "maxIterations": limit}]
 
 
-def _require_features(workflow: Any) -> None:
+def _require_features(view: WorkflowView, faults: list[FieldFault]) -> None:
     """Write the features into the workflow that PanDA's users need not name."""
-    old = workflow.get("requirements")
-    if isinstance(old, dict):
-        given = [{"class": name, **(body or {})} for name, body in old.items()]
-    else:
-        given = list(old or [])
-    named = {entry.get("class") for entry in given if isinstance(entry, dict)}
+    workflow = view.node
+    given = _listed(view.document, workflow.get("requirements"), faults)
+    named = {_class_of(entry) for entry in given if isinstance(entry, dict)}
     given += [{"class": name} for name in _FEATURES if name not in named]
     line = line_of(workflow, "requirements") - 1
     workflow["requirements"] = _as_tree(given, workflow, line)
+
+
+def _listed(document: Document, entries: Any, faults: list[FieldFault]) -> list[Any]:
+    """Requirements or hints as a list, from a list or a map by class."""
+    if not isinstance(entries, dict):
+        return list(entries) if isinstance(entries, list) else []
+    for name, body in entries.items():
+        if name != "loop" and body is not None and not isinstance(body, dict):
+            needed = "a map is needed: {} if there is nothing to say"
+            faults.append(FieldFault(f"{document.place(entries, name)} {name}", repr(body), needed))
+    return [
+        {"class": name, **(body if isinstance(body, dict) else {})}
+        for name, body in entries.items()
+    ]
+
+
+def _class_of(entry: Any) -> Any:
+    return entry.get("class") if isinstance(entry, dict) else entry
 
 
 def _complete_source(output: Any, steps: list[StepView]) -> None:

@@ -40,7 +40,7 @@ class InView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """A step, however it was written. `ident` is its name with those of the steps around it."""
+    """A step, however it was written."""
 
     name: str
     node: Any

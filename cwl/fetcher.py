@@ -25,7 +25,7 @@ def fetcher_of(bundle: Bundle) -> Callable[..., DefaultFetcher]:
                 return cached
             name = name_of(url)
             if name is None:
-                raise ValidationException(refusal(url))
+                raise ValidationException(f"{url} is {refusal(url)}")
             if name not in bundle.files:
                 raise ValidationException(f"{name} is not in the bundle")
             return bundle.files[name]
@@ -44,6 +44,5 @@ def fetcher_of(bundle: Bundle) -> Callable[..., DefaultFetcher]:
 def refusal(url: str) -> str:
     """Why a URL that is not in the bundle is not read."""
     if url.startswith("file:"):
-        return f"{url.removeprefix('file://')} is outside of the bundle: only files below the "\
-            "submitted directory are read"  # fmt: skip
-    return f"{url} is on the network: only files of the bundle are read"
+        return "outside of the bundle: only files below the submitted directory are read"
+    return "on the network: only files of the bundle are read"

@@ -8,7 +8,7 @@ from typing import Any
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
 from culm.wire.codec import parse_json
-from cwl.lowering import PARAMETER, TO_TERMINATE
+from cwl.plan import PARAMETER, TO_TERMINATE
 from cwl.pseudo_tools import RESULTS
 
 TO_CONTINUE = "to_continue"

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from cwl.endings import End, Ending, Where
 from cwl.links import StepFault
-from cwl.lowering import PARAMETER
 from cwl.naming import instance_id
 from cwl.outcomes import Failure, Outcome, Start, Status, Task
-from cwl.plan import Kind
+from cwl.plan import PARAMETER, Kind
 from cwl.tasks import Surroundings, producers_of, task_of
 
 if TYPE_CHECKING:

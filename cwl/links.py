@@ -9,6 +9,9 @@ from typing import Any
 
 from cwl.plan import Link, LinkMerge, PickValue, Scatter, ScatterMethod
 
+MAX_BRANCHES = 100_000
+"""A scatter over more is refused: it was hardly meant."""
+
 
 class StepFault(Exception):
     """A step cannot run: why, in words."""
@@ -68,6 +71,8 @@ def branches(scatter: Scatter, values: dict[str, Any]) -> tuple[list[dict[str, A
     else:
         combined = product(*lists)
         lengths = sizes if scatter.method is ScatterMethod.NESTED else [prod(sizes)]
+    if prod(lengths) > MAX_BRANCHES:
+        raise StepFault(f"it would have {prod(lengths)} branches; at most {MAX_BRANCHES} are taken")
     return [values | dict(zip(scatter.over, one, strict=True)) for one in combined], lengths
 
 

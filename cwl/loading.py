@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from culm.core.errors import FieldFault
@@ -85,6 +86,7 @@ def _load(bundle: Bundle, trees: dict[str, Any]) -> Any:
     return load_tool(bundle.main_url, context)
 
 
+@cache
 def _allow_extensions() -> None:
     """Let documents use cwltool's own requirements, of which `cwltool:Loop` is one."""
     from importlib.resources import files

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
 from typing import Any
-from urllib.parse import urldefrag
 
 from culm.core.errors import FieldFault
 from cwl.bundle import name_of
 from cwl.conditions import NOT_TERMINATED
 from cwl.dialect import LOOP_HINT
 from cwl.loading import Loaded
+from cwl.nodes import file_of, ident_of, place_of, plain, short
+from cwl.parts import (
+    input_of,
+    link_names,
+    loop_of,
+    merged,
+    named_link,
+    scatter_of,
+    scripts_of,
+)
 from cwl.plan import (
     MAIN,
-    Input,
+    PARAMETER,
+    TO_TERMINATE,
     Kind,
     Link,
     LinkMerge,
     Loop,
     NamedLink,
-    OutputMethod,
     PickValue,
     Plan,
-    Scatter,
-    ScatterMethod,
     Step,
     Tool,
     Workflow,
 )
-from cwl.pseudo_tools import LABEL
+from cwl.pseudo_tools import LABEL, PSEUDO_TOOLS
 
-PARAMETER = "param_"
-"""What the inputs of a loop's body begin with that are its dictionary (4.1.8 "Loops")."""
-TO_TERMINATE = "to_terminate"
 _ORIGINAL = "http://commonwl.org/cwltool#original_cwlVersion"
 
 
@@ -43,7 +47,7 @@ def lower(loaded: Loaded) -> Plan | list[FieldFault]:
 
     A tool alone becomes a workflow of one step.
     """
-    process, lowering = loaded.process, _Lowering(loaded.places)
+    process, lowering = loaded.process, _Lowering(loaded.places, loaded.dialect)
     if process.tool["class"] == "Workflow":
         lowering.workflow(process, MAIN)
     else:
@@ -59,6 +63,7 @@ class _Lowering:
     """The plan as it grows."""
 
     places: Mapping[str, str]
+    dialect: bool
     workflows: dict[str, Workflow] = field(default_factory=dict)
     tools: dict[str, Tool] = field(default_factory=dict)
     faults: list[FieldFault] = field(default_factory=list)
@@ -71,32 +76,26 @@ class _Lowering:
         file = name_of(process.tool["id"]) or file
         # cwltool shuffles them; the names in the plan must not depend on that.
         steps = sorted(process.steps, key=lambda step: (step.tool.lc.line, str(step.id)))
+        names = link_names(process, steps)
         made = Workflow(
-            name=name or _file(process.tool["id"], file),
-            place=_place(process.tool, file),
-            inputs=tuple(_input(given, file, self.places) for given in process.tool["inputs"]),
-            steps=tuple(_in_order([self._step(step, file) for step in steps])),
-            outputs=tuple(
-                NamedLink(
-                    name=_short(out["id"]),
-                    link=_link(out, "outputSource", process.tool["id"]),
-                    place=_place(out, file),
-                )
-                for out in process.tool["outputs"]
-            ),
+            name=name or file_of(process.tool["id"], file),
+            place=place_of(process.tool, file),
+            inputs=tuple(input_of(given, file, self.places) for given in process.tool["inputs"]),
+            steps=tuple(_in_order([self._step(step, file, names) for step in steps])),
+            outputs=tuple(named_link(o, "outputSource", names) for o in process.tool["outputs"]),
         )
         return _keep(self.workflows, made.name, made)
 
     def tool(self, process: Any, file: str) -> str:
         """The name in the plan of a standard tool that is in this file, or named by it."""
         made = Tool(
-            document=_plain(process.tool),
-            requirements=tuple(_merged(process.requirements)),
-            hints=tuple(_merged(process.hints)),
+            document=plain(process.tool),
+            requirements=tuple(merged(process.requirements)),
+            hints=tuple(merged(process.hints)),
             cwl_version=str(process.metadata.get(_ORIGINAL) or ""),
-            place=_place(process.tool, file),
+            place=place_of(process.tool, file),
         )
-        return _keep(self.tools, _file(process.tool["id"], file), made)
+        return _keep(self.tools, file_of(process.tool["id"], file), made)
 
     def loop_body(self, name: str) -> str:
         """A workflow as the body of one of PanDA's loops: what its junctions say is its output.
@@ -118,20 +117,20 @@ class _Lowering:
         made = replace(body, name=f"{name} (loop)", steps=steps, outputs=outputs)
         return _keep(self.workflows, made.name, made)
 
-    def _step(self, step: Any, file: str) -> Step:
+    def _step(self, step: Any, file: str, names: Mapping[str, str]) -> Step:
         kind, runs = self._what_runs(step.embedded_tool, file)
-        place = _place(step.tool, file)
+        place = place_of(step.tool, file)
         made = Step(
-            name=_short(step.id),
+            name=short(step.id),
             kind=kind,
             runs=runs,
-            place=self.places.get(_file(step.id, file), self.places.get(place, place)),
-            inputs=tuple(_given(given, step, file) for given in step.tool["in"]),
-            outputs=tuple(_short(_ident(out)) for out in step.tool["out"]),
-            scatter=_scatter(step.tool),
+            place=self.places.get(file_of(step.id, file), self.places.get(place, place)),
+            inputs=tuple(named_link(given, "source", names) for given in step.tool["in"]),
+            outputs=tuple(short(ident_of(out)) for out in step.tool["out"]),
+            scatter=scatter_of(step.tool),
             when="" if step.tool.get("loop") is not None else step.tool.get("when") or "",
-            loop=_loop(step, file),
-            scripts=_scripts(step),
+            loop=loop_of(step),
+            scripts=scripts_of(step),
         )
         hint = _loop_hint(step)
         return made if hint is None or kind is not Kind.WORKFLOW else self._panda_loop(made, hint)
@@ -141,11 +140,11 @@ class _Lowering:
         parameters = _parameters(self.workflows[body])
         given = {named.name for named in step.inputs}
         started = [
-            NamedLink(name=key, link=Link(default=default), place=step.place)
+            NamedLink(name=key, link=Link(default=default))
             for key, default in parameters.items()
             if key not in given
         ]
-        ends = NamedLink(name=TO_TERMINATE, link=Link(default=False), place=step.place)
+        ends = NamedLink(name=TO_TERMINATE, link=Link(default=False))
         carry = tuple(
             NamedLink(name=key, link=Link(sources=(key,))) for key in (*parameters, TO_TERMINATE)
         )
@@ -155,14 +154,14 @@ class _Lowering:
 
     def _what_runs(self, process: Any, file: str) -> tuple[Kind, str]:
         kind = process.tool["class"]
-        label = str(process.tool.get("label") or "")
+        pseudo = PSEUDO_TOOLS.get(str(process.tool.get("label") or "").removeprefix(LABEL))
         if kind == "Workflow":
             return Kind.WORKFLOW, self.workflow(process, file=file)
-        if kind == "Operation" and label.startswith(LABEL):
-            return Kind(label.removeprefix(LABEL)), ""
+        if kind == "Operation" and pseudo is not None and self.dialect:
+            return pseudo.kind, ""
         if kind not in ("CommandLineTool", "ExpressionTool"):
             words = "an abstract step cannot run: give it a tool, prun, phpo or junction"
-            self.faults.append(FieldFault(_place(process.tool, file), kind, words))
+            self.faults.append(FieldFault(place_of(process.tool, file), kind, words))
         return Kind.TOOL, self.tool(process, file)
 
 
@@ -179,13 +178,13 @@ def _around(process: Any, lowering: _Lowering) -> Workflow:
     """A workflow whose one step is this tool."""
     file = name_of(process.tool["id"]) or ""
     name = file.rpartition("/")[2].partition(".")[0] or "tool"
-    inputs = tuple(_input(given, file, lowering.places) for given in process.tool["inputs"])
-    outputs = tuple(_short(out["id"]) for out in process.tool["outputs"])
+    inputs = tuple(input_of(given, file, lowering.places) for given in process.tool["inputs"])
+    outputs = tuple(short(out["id"]) for out in process.tool["outputs"])
     step = Step(
         name=name,
         kind=Kind.TOOL,
         runs=lowering.tool(process, file),
-        place=_place(process.tool, file),
+        place=place_of(process.tool, file),
         inputs=tuple(NamedLink(name=i.name, link=Link(sources=(i.name,))) for i in inputs),
         outputs=outputs,
     )
@@ -220,139 +219,35 @@ def _parameters(workflow: Workflow) -> dict[str, Any]:
     return {i.name: i.default for i in workflow.inputs if i.name.startswith(PARAMETER)}
 
 
-def _input(given: Any, file: str, places: Mapping[str, str]) -> Input:
-    return Input(
-        name=_short(given["id"]),
-        type=_plain(given["type"]),
-        default=_plain(given.get("default")),
-        place=places.get(_file(given["id"], file), _place(given, file)),
-    )
-
-
-def _given(given: Any, step: Any, file: str) -> NamedLink:
-    workflow = step.id.rpartition("/")[0] if "/" in urldefrag(step.id)[1] else urldefrag(step.id)[0]
-    return NamedLink(
-        name=_short(given["id"]), link=_link(given, "source", workflow), place=_place(given, file)
-    )
-
-
-def _link(given: Any, key: str, workflow: str) -> Link:
-    sources = given.get(key)
-    listed = list(sources) if isinstance(sources, list) else [sources] if sources else []
-    merge = given.get("linkMerge")
-    pick = given.get("pickValue")
-    if merge is None and isinstance(sources, list) and len(listed) > 1:
-        merge = LinkMerge.NESTED
-    return Link(
-        sources=tuple(_relative(source, workflow) for source in listed),
-        merge=LinkMerge(merge) if merge else None,
-        pick=PickValue(pick) if pick else None,
-        default=_plain(given.get("default")),
-        value_from=given.get("valueFrom"),
-        load_contents=bool(given.get("loadContents")),
-    )
-
-
-def _relative(source: str, workflow: str) -> str:
-    """`step/output` or the name of an input, as seen from its workflow."""
-    fragment, own = urldefrag(source)[1], urldefrag(workflow)[1]
-    return fragment.removeprefix(f"{own}/") if own else fragment
-
-
-def _scatter(tool: Any) -> Scatter | None:
-    over = tool.get("scatter")
-    if over is None or over == []:
-        return None
-    names = tuple(_short(name) for name in (over if isinstance(over, list) else [over]))
-    return Scatter(over=names, method=ScatterMethod(tool.get("scatterMethod") or "dotproduct"))
-
-
-def _loop(step: Any, file: str) -> Loop | None:
-    carried = step.tool.get("loop")
-    if carried is None:
-        return None
-    method = step.tool.get("outputMethod") or OutputMethod.LAST
-    return Loop(
-        continue_when=step.tool.get("when") or "",
-        carry=tuple(
-            NamedLink(
-                name=_short(entry["id"]),
-                link=_own_outputs(_link(entry, "outputSource", step.id)),
-                place=_place(entry, file),
-            )
-            for entry in carried
-        ),
-        output_method=OutputMethod(method),
-    )
-
-
-def _own_outputs(link: Link) -> Link:
-    """A link of a loop takes from the step's own outputs, however they are written."""
-    return replace(link, sources=tuple(source.rpartition("/")[2] for source in link.sources))
-
-
 def _loop_hint(step: Any) -> Mapping[str, Any] | None:
     # The step's own hints: `step.hints` also holds those of the steps around it.
     hints = step.tool.get("hints") or []
     return next((hint for hint in hints if hint.get("class") == LOOP_HINT), None)
 
 
-def _scripts(step: Any) -> tuple[str, ...] | None:
-    requirement, _ = step.get_requirement("InlineJavascriptRequirement")
-    if requirement is None:
-        return None
-    return tuple(str(script) for script in requirement.get("expressionLib") or ())
-
-
 def _in_order(steps: list[Step]) -> Iterator[Step]:
     """Steps after those that they take from, else in the order of their lines."""
-    left = sorted(steps, key=_line)
-    done: set[str] = set()
-    while left:
-        ready = next(step for step in left if parents(step) <= done)
-        left.remove(ready)
-        done.add(ready.name)
-        yield ready
+    left = {step.name: _parents(step) for step in steps}
+    users: dict[str, list[Step]] = {step.name: [] for step in steps}
+    for step in steps:
+        for parent in left[step.name]:
+            users[parent].append(step)
+    ready = [(_line(step), step.name) for step in steps if not left[step.name]]
+    by_name = {step.name: step for step in steps}
+    heapify(ready)
+    while ready:
+        _, name = heappop(ready)
+        yield by_name[name]
+        for user in users[name]:
+            left[user.name].discard(name)
+            if not left[user.name]:
+                heappush(ready, (_line(user), user.name))
 
 
-def parents(step: Step) -> set[str]:
-    """The steps that a step takes from."""
+def _parents(step: Step) -> set[str]:
     links = [source for given in step.inputs for source in given.link.sources]
     return {source.rpartition("/")[0] for source in links} - {""}
 
 
-def _line(step: Step) -> tuple[int, str]:
-    return int(step.place.rpartition(":")[2]), step.name
-
-
-def _merged(requirements: list[Any]) -> Iterator[dict[str, Any]]:
-    """The last of each class counts (CWL 1.2, 4.1.5)."""
-    yield from {entry["class"]: _plain(entry) for entry in requirements}.values()
-
-
-def _plain(value: Any) -> Any:
-    """JSON values out of ruamel's."""
-    return json.loads(json.dumps(value, default=str)) if value is not None else None
-
-
-def _place(node: Any, file: str) -> str:
-    """`file:line` of a node; the file that is given, if the node does not say (copies lose it)."""
-    position = getattr(node, "lc", None)
-    if position is None:
-        return ""
-    found = name_of(str(getattr(position, "filename", ""))) or name_of(str(node.get("id", "")))
-    return f"{found or file}:{int(position.line or 0) + 1}"
-
-
-def _file(url: str, file: str) -> str:
-    """`file.cwl` or `file.cwl#name`; of something without a name, the file that it stands in."""
-    name, fragment = name_of(url) or file, urldefrag(url)[1]
-    return f"{name}#{fragment}" if fragment else name
-
-
-def _ident(out: Any) -> str:
-    return str(out["id"] if isinstance(out, dict) else out)
-
-
-def _short(url: str) -> str:
-    return url.rpartition("#")[2].rpartition("/")[2]
+def _line(step: Step) -> int:
+    return int(step.place.rpartition(":")[2])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from culm.client.prun import listed, secondary_streams
 from cwl.plan import Kind
 
 
@@ -49,6 +50,12 @@ class Task:
     def datasets(self) -> tuple[str, ...]:
         """The datasets that it will write."""
         return tuple(f"{self.name}_{output}" for output in self.outputs)
+
+    def reads(self) -> list[str]:
+        """The datasets that it reads."""
+        named = [name for key in ("in_ds", "training_ds") for name in listed(self.options.get(key))]
+        streams = secondary_streams(self.options.get("secondary_dss"), [])
+        return [*named, *(name for stream in streams for name in stream.datasets)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,10 @@ MAIN = "main"
 """The workflow that a plan begins with."""
 MAX_ITERATIONS = 10_000
 """How often a loop runs at most where its step says nothing else."""
+PARAMETER = "param_"
+"""What the inputs of a loop's body begin with that are its dictionary (4.1.8 "Loops")."""
+TO_TERMINATE = "to_terminate"
+"""The output of a junction that ends its loop."""
 
 _LONG: Mapping[str, Any] = {"multiline": True, "longest": 8 << 20}
 
@@ -98,16 +102,19 @@ class NamedLink:
 
     name: str
     link: Link
-    place: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """An input of a workflow: its CWL type, and what stands in for null."""
+    """An input of a workflow: its CWL type, and what stands in for null.
+
+    With `load_contents` expressions see the contents of its files.
+    """
 
     name: str
     type: Any
     default: Any = None
+    load_contents: bool = False
     place: str = ""
 
 

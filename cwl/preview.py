@@ -8,17 +8,16 @@ ran: a plan with tools is shown step by step as it stands.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from culm.client.prun import OPTIONS, Prun, specification
 from culm.core.errors import CulmError, FieldFault, InvalidRequest
 from culm.wire.workflows import StepAsRun
 from cwl.expressions import Answers
-from cwl.lowering import TO_TERMINATE
 from cwl.naming import Numbers, instance_id
 from cwl.outcomes import Outcome, Start, Status
-from cwl.plan import MAIN, Kind, Plan, Step
+from cwl.plan import MAIN, TO_TERMINATE, Kind, Plan, Step
 from cwl.walk import Run, Walk
 
 SHOWN = 1000
@@ -27,10 +26,14 @@ SHOWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The steps (the first of them, if there are many), and how many there are."""
+    """The steps (the first of them, if there are many), and how many there are.
+
+    `datasets` are those that must be there before: each with the place of a step that reads it.
+    """
 
     steps: tuple[StepAsRun, ...]
     n_steps: int
+    datasets: dict[str, str] = field(default_factory=dict)
 
 
 def preview(plan: Plan, run: Run, answer: Answers) -> Preview | list[FieldFault]:
@@ -46,7 +49,19 @@ def preview(plan: Plan, run: Run, answer: Answers) -> Preview | list[FieldFault]
     conditions = {step.place: step for flow in plan.workflows.values() for step in flow.steps}
     ordered = sorted(starts, key=lambda start: _numbers(start.id))
     shown = [_as_run(start, conditions[start.place]) for start in ordered[:SHOWN]]
-    return Preview(tuple(shown), len(starts))
+    return Preview(tuple(shown), len(starts), _read(starts))
+
+
+def _read(starts: list[Start]) -> dict[str, str]:
+    """The datasets that no step writes, and where each is read first."""
+    tasks = [(start, start.task) for start in starts if start.task is not None]
+    written = {dataset for _, task in tasks for dataset in task.datasets}
+    found: dict[str, str] = {}
+    for start, task in tasks:
+        for name in task.reads():
+            if name not in written:
+                found.setdefault(name, f"{start.place} {start.path}")
+    return found
 
 
 def _walked(walk: Walk) -> list[Start]:

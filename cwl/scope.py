@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cwl.endings import End, Ending, Where
 from cwl.links import StepFault, branches, gather, nested
 from cwl.outcomes import Failure
-from cwl.plan import Kind, Step
+from cwl.plan import Input, Kind, Step
 from cwl.unit import Unit
 
 if TYPE_CHECKING:
@@ -30,10 +30,7 @@ class Scope:
     ) -> None:
         self.walk, self.name, self.where, self._then = walk, name, where, then
         self.workflow = walk.plan.workflows[name]
-        self.inputs = {
-            given.name: given.default if inputs.get(given.name) is None else inputs[given.name]
-            for given in self.workflow.inputs
-        }
+        self.inputs = {given.name: self._input(given, inputs) for given in self.workflow.inputs}
         self.nodes = {step.name: Node(self, step) for step in self.workflow.steps}
         self.users: dict[str, list[Node]] = {name: [] for name in self.nodes}
         for node in self.nodes.values():
@@ -69,6 +66,11 @@ class Scope:
         """Path, id and state of all that was reached below."""
         for node in self.nodes.values():
             yield from node.states()
+
+    def _input(self, given: Input, inputs: Mapping[str, Any]) -> Any:
+        value = inputs.get(given.name)
+        value = given.default if value is None else value
+        return self.walk.read_contents(value) if given.load_contents else value
 
     def _finish(self) -> None:
         bad = [node for node in self.nodes.values() if node.is_bad and not self._is_caught(node)]

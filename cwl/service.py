@@ -38,12 +38,16 @@ class LoadLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A workflow without faults: its plan, its inputs, and its steps as they would run."""
+    """A workflow without faults: its plan, its inputs, and its steps as they would run.
+
+    `datasets` are those that must be there before, each with the place where it is read.
+    """
 
     plan: Plan
     inputs: Mapping[str, Any]
     steps: tuple[StepAsRun, ...]
     n_steps: int
+    datasets: Mapping[str, str]
     warnings: tuple[str, ...]
 
 
@@ -64,6 +68,7 @@ def check(bundle: WorkflowBundle, limits: LoadLimits | None = None) -> Checked:
         inputs=reply["inputs"],
         steps=tuple(decode(StepAsRun, step, "a step") for step in reply["steps"]),
         n_steps=reply["n_steps"],
+        datasets=reply["datasets"],
         warnings=tuple(reply["warnings"]),
     )
 

@@ -82,16 +82,23 @@ class Unit:
             walk.ask(question, partial(take, given.name))
 
     def _with_inputs(self, inputs: Mapping[str, Any]) -> None:
-        if self.end is not None:
-            return
         self._inputs = inputs
-        step = self.node.step
-        if step.loop is not None:
-            self._condition(step.loop.continue_when, self._iterate)
-        elif step.when:
-            self._condition(step.when, self._decide)
+        if self.node.step.when:
+            self._condition(self.node.step.when, self._decide)
         else:
-            self._run(inputs, None)
+            self._go()
+
+    def _go(self) -> None:
+        """Run, or begin the next iteration."""
+        loop = self.node.step.loop
+        if loop is None:
+            self._run(self._inputs, None)
+        else:
+            self._condition(loop.continue_when, self._iterate)
+
+    def _again(self, inputs: Mapping[str, Any]) -> None:
+        self._inputs = inputs
+        self._go()
 
     def _condition(self, expression: str, then: Callable[[bool], None]) -> None:
         """Whether a condition holds, as this plan takes values for true."""
@@ -116,15 +123,14 @@ class Unit:
             self.node.scope.walk.ask(question, take)
 
     def _decide(self, holds: bool) -> None:
-        if holds:
-            self._run(self._inputs, None)
-        elif self.node.scope.walk.assume:
+        if not holds and not self.node.scope.walk.assume:
+            self._over(Ending(End.SKIPPED, {}, "its condition does not hold"))
+            return
+        if not holds:
             # It runs if its parents fail: then they give it nothing.
             linked = {given.name for given in self.node.step.inputs if given.link.sources}
-            without = {n: None if n in linked else v for n, v in self._inputs.items()}
-            self._run(without, None)
-        else:
-            self._over(Ending(End.SKIPPED, {}, "its condition does not hold"))
+            self._inputs = {n: None if n in linked else v for n, v in self._inputs.items()}
+        self._go()
 
     def _iterate(self, goes_on: bool) -> None:
         loop = self._loop()
@@ -153,7 +159,7 @@ class Unit:
             self._over(Ending(End.FAILED, {}, str(fault)))
             return
         links = [carry for carry in loop.carry if carry.link.value_from is not None]
-        self._evaluate(links, {**self._inputs, **carried}, self._with_inputs)
+        self._evaluate(links, {**self._inputs, **carried}, self._again)
 
     def _loop_ending(self, loop: Loop) -> Ending:
         names = self.node.step.outputs

@@ -40,7 +40,8 @@ def contents_unread(value: Any) -> Any:
 class Walk:
     """A run of a plan, as far as it has come.
 
-    With `assume` every condition is taken to hold: for a look at all that may run.
+    What ended stays ended: to try again what failed, begin a new walk and leave out the outcomes
+    of what failed. With `assume` every condition is taken to hold: for a look at all that may run.
     """
 
     def __init__(

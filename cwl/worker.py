@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from cwl.walk import Run
 
 def main() -> None:
     """Read a request from standard input, write the reply to standard output."""
+    gc.disable()  # a short life with millions of small objects, few of them in circles
     request = json.load(sys.stdin)
     tempfile.tempdir = "/nonexistent"  # cwltool looks for one, and nothing may be written
     confine(request["limits"])
@@ -38,7 +40,7 @@ def main() -> None:
 
 
 def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
-    """The reply to a request: `plan`, `inputs`, `steps`, `n_steps`, `warnings`, or `faults`."""
+    """The reply to a request: `faults`, or plan, inputs, warnings, and what a `Preview` holds."""
     loaded = load(bundle)
     if isinstance(loaded, list):
         return _refusal(loaded)
@@ -56,6 +58,7 @@ def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
         "inputs": order.values,
         "steps": encode(found.steps),
         "n_steps": found.n_steps,
+        "datasets": found.datasets,
         "warnings": [*loaded.warnings, *order.warnings],
     }
 

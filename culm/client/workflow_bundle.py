@@ -15,7 +15,7 @@ MAX_BUNDLE = 12 << 20
 """The most bytes of all documents together."""
 
 _NAMED = re.compile(
-    r"""(?:\brun|\$import|\$include|\$mixin|\$graph)["']?\s*:\s*["']?([^\s"',{}\[\]#]+)"""
+    r"""(?:\brun|\$import|\$include|\$mixin)["']?\s*:\s*["']?([^\s"',{}\[\]#]+)"""
     r"""|--loadJson[\s=]+["']?([^\s"',]+)"""
 )
 """What a document may name: other documents, and the options of a search."""

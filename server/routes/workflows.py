@@ -11,9 +11,11 @@ from server.bodies import JsonBody
 from server.dataset_names import check_may_write
 from server.identity.access import PERSON, actor_of
 from server.limits import MB, BodyLimits
+from server.parts import parts_of
 from server.replies import reply
 from server.routing import Noun, Terms
 from server.workflows import look_at
+from tasks.catalog.own import missing_datasets
 
 workflows = Noun("workflows", "Chains of tasks, described in CWL.")
 
@@ -43,7 +45,13 @@ def check_workflow(
     """
     check_may_write(actor_of(request), bundle.name, None)
     found = look_at(bundle)
+    with parts_of(request).books.read() as session:
+        missing = missing_datasets(session, found.datasets)
+    warnings = [f"{found.datasets[name]}: no dataset {name} yet" for name in sorted(missing)]
     answer = WorkflowCheck(
-        name=bundle.name, n_steps=found.n_steps, steps=found.steps, warnings=found.warnings
+        name=bundle.name,
+        n_steps=found.n_steps,
+        steps=found.steps,
+        warnings=(*found.warnings, *warnings),
     )
     return reply(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -48,6 +48,15 @@ def find_dataset(session: Session, name: str) -> CatalogDataset | None:
     """The dataset of this name (a trailing slash does not matter), if there is one."""
     statement = model_select(CatalogDataset).where(CatalogDataset.name == name.rstrip("/"))
     return session.exec(statement, execution_options=FRESH).first()
+
+
+def missing_datasets(session: Session, names: Iterable[str]) -> set[str]:
+    """Those of these names that no dataset bears (a trailing slash does not matter)."""
+    wanted = {name: name.rstrip("/") for name in names}
+    columns = CATALOG_DATASET.c
+    statement = select(columns.name).where(text_in(columns.name, set(wanted.values()), session))
+    found = set(session.connection().execute(statement).scalars()) if wanted else set()
+    return {name for name, bare in wanted.items() if bare not in found}
 
 
 def add_dataset(

@@ -30,6 +30,19 @@ def test_check_answers_with_each_step(scene: Scene) -> None:
     ]
 
 
+def test_input_that_is_not_there_yet_is_told(scene: Scene) -> None:
+    alice = scene.person("alice")
+    alice.post("/v1/datasets", json={"name": "user.alice.in"}, headers={"Idempotency-Key": "k"})
+    steps = prun("a", "opt_inDS: {default: 'user.alice.in/,user.bob.in'}") + prun(
+        "b", "opt_inDS: a/outDS", "opt_secondaryDSs: {default: [mc:more]}",
+        outputs="a.txt --secondaryDSs IN2:1:%{DS1}",
+    )  # fmt: skip
+    answer = alice.post("/v1/workflows/check", json=a_bundle(files={"c.cwl": a_workflow(steps)}))
+    assert answer.json()["warnings"] == [
+        "c.cwl:13 b: no dataset mc:more yet", "c.cwl:6 a: no dataset user.bob.in yet",
+    ]  # fmt: skip
+
+
 def test_check_answers_with_all_faults(scene: Scene) -> None:
     wrong = CHAIN.replace("top/outDS", "tap/outDS")
     answer = scene.person("alice").post("/v1/workflows/check",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cwl.bundle import Bundle
 from cwl.plan import Kind, LinkMerge, OutputMethod, PickValue, plan_from_json, plan_to_json
@@ -37,11 +41,9 @@ def test_workflows_of_the_documentation_load_and_keep_as_json(name: str) -> None
         ("bad/types.cwl", "bad/types.cwl:10 a.opt_inDS: n is int - "
                           "takes string or (string or string[])[], or nothing"),
         ("bad/escape.cwl", "bad/escape.cwl:6 a.run: ../../cwl-conformance/tests/cat1-testcli.cwl - "
-                           "/cwl-conformance/tests/cat1-testcli.cwl is outside of the bundle: only "
-                           "files below the submitted directory are read"),
+         "outside of the bundle: only files below the submitted directory are read"),
         ("bad/http.cwl", "bad/http.cwl:6 a.run: http://169.254.169.254/x.cwl - "
-                         "http://169.254.169.254/x.cwl is on the network: only files of the bundle "
-                         "are read"),
+                         "on the network: only files of the bundle are read"),
     ],
 )  # fmt: skip
 def test_bad_workflow_is_refused_with_its_line_and_what_was_meant(cwl: str, words: str) -> None:
@@ -51,6 +53,15 @@ def test_bad_workflow_is_refused_with_its_line_and_what_was_meant(cwl: str, word
 def test_misspelt_input_of_the_yaml_is_named_with_its_line() -> None:
     assert refused("merge_many.cwl", "merge_many.yaml") == [
         "merge_many.yaml:5 background: background - no such input; did you mean backgrounds?"
+    ]
+
+
+def test_output_without_a_step_is_that_of_the_only_one_that_has_it() -> None:
+    head = "inputs: []\noutputs: {o: {type: string, outputSource: /outDS}}"
+    [out] = planned(a_workflow(prun("a"), head=head)).main.outputs
+    assert out.link.sources == ("a/outDS",)
+    assert refused(a_workflow(prun("a") + prun("b"), head=head)) == [
+        "main.cwl:4 outputs.o: /outDS - which step's? a/outDS, b/outDS"
     ]
 
 
@@ -72,8 +83,8 @@ PASS = "inputs: {n: int}\noutputs: []"
         (prun("a", run="prunn"),
          "main.cwl:7 a.run: prunn - no such file in the bundle: unknown; did you mean prun?"),
         (prun("a", run="/etc/passwd"),
-         "main.cwl:7 a.run: /etc/passwd - /etc/passwd is outside of the bundle: only files below "
-         "the submitted directory are read"),
+         "main.cwl:7 a.run: /etc/passwd - outside of the bundle: only files below the submitted "
+         "directory are read"),
         (prun("a", run="sig_bg_com.cwl"),
          "main.cwl:7 a.run: sig_bg_com.cwl - no such file in the bundle: unknown; "
          "did you mean sig_bg_comb.cwl?"),
@@ -103,11 +114,43 @@ PASS = "inputs: {n: int}\noutputs: []"
         (prun("a") + prun("b", "opt_secondaryDSs: [a/outDS]",
                           outputs="o --secondaryDSs IN2:1:%{DS2}"),
          "main.cwl:12 b: cannot run - %{DS2}: opt_secondaryDSs has 1 datasets"),
+        (prun("a").rstrip() + "\n    hints: {loop: , DockerRequirement: busybox}\n",
+         "main.cwl:12 DockerRequirement: 'busybox' - "
+         "a map is needed: {} if there is nothing to say"),
+        ("  l:\n    run: loop_body.cwl\n    in: {dataset: {default: x}}\n    out: [outDS]\n"
+         "    hints: [{class: loop, maxIterations: 0}]\n",
+         "main.cwl:10 l.hints: 0 - maxIterations is a number of at least 1"),
     ],
 )  # fmt: skip
 def test_wrong_step_is_named_with_its_line(steps: str, words: str) -> None:
     body = a_workflow(prun("x"))
     assert refused(a_workflow(steps), body_cwl=body) == [words]
+
+
+ODD = [None, 5, "x", [], {}, [None], {"class": "x"}, "$(", "#x", {"run": 5}, ["loop"], [[]], True]
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = (
+        value.items() if isinstance(value, dict)
+        else enumerate(value) if isinstance(value, list) else ()
+    )  # fmt: skip
+    return [path, *(deeper for key, one in items for deeper in _paths(one, (*path, key)))]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(GOOD), st.randoms(use_true_random=False))
+def test_any_odd_document_is_loaded_or_refused_in_words(name: str, chance: Random) -> None:
+    files = documents()
+    tree = yaml.safe_load(files[f"{name}.cwl"])
+    place, odd = chance.choice(_paths(tree)[1:]), chance.choice(ODD)
+    holder = tree
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = odd
+    files[f"{name}.cwl"] = yaml.safe_dump(tree)
+    reply = look_at(Bundle(files=files, cwl=f"{name}.cwl"), NAME)
+    assert reply.get("faults") or reply["plan"]
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -275,6 +318,23 @@ def test_sub_workflow_used_twice_is_in_the_plan_once_and_numbered_twice() -> Non
     plan = planned(a_workflow(steps))
     assert sorted(plan.workflows) == ["main", "simple_chain.cwl"]
     assert list(ran(a_walk(plan))) == ["000_top", "002_top", "001_bottom", "003_bottom"]
+
+
+def test_workflow_inside_of_a_step_is_loaded_with_its_own_links() -> None:
+    inner = prun("w", "opt_inDS: d").replace("\n", "\n        ").rstrip(" ")
+    steps = (
+        "  outer:\n    run:\n      class: Workflow\n      inputs: {d: string}\n"
+        "      outputs: {o: {type: string, outputSource: w/outDS}}\n      steps:\n"
+        f"        {inner}    scatter: d\n    in: {{d: ds}}\n    out: [o]\n"
+    )
+    head = "inputs: {ds: 'string[]'}\noutputs: {o: {type: 'string[]', outputSource: outer/o}}"
+    walk = a_walk(planned(a_workflow(steps, head=head)), ds=["x", "y"])
+    found = ran(walk)
+    assert [(s.id, s.path, s.place) for s in found.values()] == [
+        ("000_w_0", "outer[0]/w", "main.cwl:12"), ("000_w_1", "outer[1]/w", "main.cwl:12"),
+    ]  # fmt: skip
+    assert walk.ending is not None
+    assert walk.ending.values == {"o": ["user.alice.w_000_w_0", "user.alice.w_000_w_1"]}
 
 
 def test_preview_shows_each_step_as_it_would_run() -> None:

@@ -84,40 +84,38 @@ def test_conditions_agree_with_node() -> None:
     assert list(run_scripts(scripts)) == list(seen.values())
 
 
+VALUES = {
+    "plain": "plain", "$(inputs.n)": 3, "$(inputs.f.basename)": "q", "$(self)": "me",
+    "$(inputs['f'].list[1])": 8, "n is $(inputs.n)!": "n is 3!", "$(inputs.nothing)": None,
+    "$(inputs.n + 1)": 4, "${return {a: [inputs.n]};}": {"a": [3]}, "$(twice(inputs.n))": 6,
+    "$(undefined)": None, "x$(inputs.n + 1)y$(inputs.n * 2)": "x4y6",
+}  # fmt: skip
+
+
 @needs_node
-@pytest.mark.parametrize(
-    ("expression", "value"),
-    [
-        ("plain", "plain"), ("$(inputs.n)", 3), ("$(inputs.f.basename)", "q"),
-        ("$(inputs['f'].list[1])", 8), ("n is $(inputs.n)!", "n is 3!"), ("$(self)", "me"),
-        ("$(inputs.n + 1)", 4), ("${return {a: [inputs.n]};}", {"a": [3]}),
-        ("$(twice(inputs.n))", 6), ("$(undefined)", None), ("$(inputs.nothing)", None),
-        ("x$(inputs.n + 1)y$(inputs.n * 2)", "x4y6"),
-    ],
-)  # fmt: skip
-def test_expressions_have_their_values(expression: str, value: Any) -> None:
+def test_expressions_have_their_values() -> None:
     inputs = {"n": 3, "f": {"basename": "q", "list": [7, 8]}}
     library = ("function twice(x) { return x * 2; }",)
-    assert answer([Question(expression, inputs, "me", library)]) == [value]
+    found = answer([Question(expression, inputs, "me", library) for expression in VALUES])
+    assert dict(zip(VALUES, found, strict=True)) == VALUES
+
+
+ESCAPES = [
+    "this.constructor.constructor('return process')().pid",
+    "(() => { try { null.x } catch (e) { "
+    "return e.constructor.constructor('return process')().pid } })()",
+    "(() => { const f = () => f(); try { f() } catch (e) { "
+    "return e.constructor.constructor('return process')().pid } })()",
+    "process.pid", "require('fs').readdirSync('/')", "globalThis.process.pid",
+    "eval('1')", "new Function('return 1')()",
+    "import('fs').constructor.constructor('return process')().pid",
+]  # fmt: skip
 
 
 @needs_node
-@pytest.mark.parametrize(
-    "code",
-    [
-        "this.constructor.constructor('return process')().pid",
-        "(() => { try { null.x } catch (e) { "
-        "return e.constructor.constructor('return process')().pid } })()",
-        "(() => { const f = () => f(); try { f() } catch (e) { "
-        "return e.constructor.constructor('return process')().pid } })()",
-        "process.pid", "require('fs').readdirSync('/')", "globalThis.process.pid",
-        "eval('1')", "new Function('return 1')()",
-        "import('fs').constructor.constructor('return process')().pid",
-    ],
-)  # fmt: skip
-def test_scripts_cannot_leave_their_sandbox(code: str) -> None:
-    [found] = answer([Question(f"$({code})", {}, None, ())])
-    assert isinstance(found, NoValue), found
+def test_scripts_cannot_leave_their_sandbox() -> None:
+    found = answer([Question(f"$({code})", {}, None, ()) for code in ESCAPES])
+    assert [value for value in found if not isinstance(value, NoValue)] == []
 
 
 @needs_node

@@ -232,6 +232,17 @@ def test_loop_that_never_ends_is_stopped_with_words() -> None:
     assert walk.ending.reason == "work_loop: work_loop: it did not end within 3 iterations"
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_loop_with_a_condition_runs_or_is_skipped_as_a_whole(fails: bool) -> None:
+    text = _mended("loop.cwl", "hints:", "when: $(self.dataset)\n    hints:")
+    walk = a_walk(planned(text))
+    decide = deciding({"to_terminate": False}, {"to_terminate": True})
+    found = walk_to_the_end(walk, lambda s: bad() if fails and "start" in s.id else decide(s))
+    assert len(found) == (1 if fails else 8)
+    assert walk.ending is not None
+    assert walk.ending.values == {"outDS": None if fails else "user.alice.w_004_work_end"}
+
+
 def test_one_of_several_junctions_is_enough_to_end_a_loop() -> None:
     body = _mended("loop_body.cwl", "  checkpoint:\n", "  other:\n    run: junction\n    in:\n"
                    "      opt_inDS: inner_work_top/outDS\n      opt_exec: {default: x}\n"
@@ -299,6 +310,15 @@ def test_lists_of_different_lengths_are_named() -> None:
     walk.advance()
     assert [str(f) for f in walk.failures] == [
         "main.cwl:6 s: dotproduct needs lists of the same length: opt_exec has 1, opt_inDS has 2"
+    ]
+
+
+def test_scatter_over_far_too_much_is_refused() -> None:
+    text = a_workflow(SCATTER.format(method="flat_crossproduct"), head=HEAD)
+    walk = a_walk(planned(text), a=["x"] * 1000, b=["1"] * 1000)
+    walk.advance()
+    assert [f.reason for f in walk.failures] == [
+        "it would have 1000000 branches; at most 100000 are taken"
     ]
 
 
