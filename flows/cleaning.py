@@ -23,9 +23,11 @@ from tasks.store.books import Books
 STAGES = (
     "refine", "feed", "assign", "steer", "generate", "collect", "scout", "merge", "post_process",
     "retry",
-    "command",
+    "command", "workflow",
 )  # fmt: skip
-_OTHERS = ("watchdogs", "run_task", "wait_for_task")
+_OTHERS = (
+    "watchdogs", "run_task", "wait_for_task", "run_workflow", "workflow_picture", "part",
+)  # fmt: skip
 PAGE = 50
 """The most that Prefect deletes or moves in one call."""
 MOST_PAGES = 100
@@ -64,6 +66,15 @@ def end_lost_shifts(books: Books, silent_minutes: float = 60.0) -> str:
     with _client() as client:
         count = sum(_apply(client, "bulk_set_state", ids, more) for ids in _pages(client, lost))
     return f"{count} lost shifts ended" if count else ""
+
+
+def end_runs_named(name: str) -> None:
+    """Mark our unfinished flow runs of this name as crashed: whoever kept them is gone."""
+    lost = {"state": {"type": {"any_": ["RUNNING", "PENDING"]}}, "name": {"any_": [name]}}
+    state = {"type": "CRASHED", "message": "its daemon was not heard of again"}
+    with _client() as client:
+        for ids in _pages(client, lost):
+            _apply(client, "bulk_set_state", ids, {"state": state, "force": True})
 
 
 def _pages(client: httpx.Client, flow_runs: dict[str, Any]) -> Iterator[list[str]]:

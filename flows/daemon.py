@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC
@@ -38,7 +38,10 @@ class Post:
 
 @dataclass(slots=True)
 class Daemon:
-    """Agents at work until `stop` is called. One event loop; stage functions run in threads."""
+    """Agents at work until `stop` is called. One event loop; stage functions run in threads.
+
+    What goes on `beside` them is cancelled when it stops.
+    """
 
     agents: Sequence[Agent[Any]]
     desk: Desk
@@ -47,6 +50,7 @@ class Daemon:
     hours: Hours = field(default_factory=Hours)
     rows: Sequence[Row] = TABLE
     clock: Clock = utc_now
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _posts: set[Post] = field(default_factory=set)
     _shifts: set[asyncio.Task[Tally]] = field(default_factory=set)
@@ -69,7 +73,7 @@ class Daemon:
         """Work until stopped."""
         _enough_threads()
         await self.desk.look()
-        watch = asyncio.create_task(self.desk.watch())
+        beside = [asyncio.create_task(one()) for one in (self.desk.watch, *self.beside)]
         scheduler = self._scheduler()
         scheduler.start()
         log.info("on duty: %s", ", ".join(agent.name for agent in self.agents))
@@ -78,7 +82,8 @@ class Daemon:
             await asyncio.gather(*self._shifts)
         finally:
             scheduler.shutdown(wait=False)
-            watch.cancel()
+            for one in beside:
+                one.cancel()
             await self.desk.close()
 
     async def run_once(self) -> Tally:

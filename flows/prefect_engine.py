@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from flows.duty import DUTY, Duty
 from flows.recorder import Recorder
+from flows.workplace import Workplace
 
-MODULES = ("flows.stages", "flows.daemons", "flows.prefect_recorder")
+MODULES = ("flows.stages", "flows.daemons", "flows.prefect_recorder", "flows.workflow_run")
 
 
 class PrefectEngine:
@@ -30,6 +31,13 @@ class PrefectEngine:
         # asyncio gave this coroutine a context of its own: the duty is seen by its flow alone.
         DUTY.set(Duty(title, body))
         await (watchdogs() if name == watchdogs.name else STAGE_FLOWS[name]())
+
+    async def draw(self, place: Workplace, workflow_id: int, name: str) -> None:
+        """Keep the flow run that is the picture of a workflow, until the workflow ends."""
+        await asyncio.to_thread(_import_all)
+        from flows.workflow_run import draw
+
+        await draw(place, workflow_id, name)
 
 
 def _import_all() -> None:

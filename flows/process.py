@@ -19,6 +19,7 @@ from flows.agent import Agent
 from flows.daemon import Daemon
 from flows.desk import Desk
 from flows.environment import api_url, prefect_environment, prepare
+from flows.pictures import Pictures
 from flows.prefect_engine import PrefectEngine
 from flows.probe import HealthProbe
 from flows.roster import NAME as WATCHDOGS
@@ -27,7 +28,7 @@ from flows.shift import Hours
 from flows.stage_agent import StageAgent
 from flows.table import all_rows
 from flows.workplace import Workplace, open_workplace
-from tasks.stages import STAGES
+from tasks.stages import STAGES, workflow
 from tasks.store import schema
 
 log = logging.getLogger(__name__)
@@ -110,11 +111,16 @@ async def _work(settings: Settings, orders: Orders, signals: Signals) -> None:
     probe = HealthProbe(api_url())
     try:
         schema.check(place.books)
-        desk = Desk(PrefectEngine() if orders.with_prefect else None, probe, where=probe.api_url)
+        engine = PrefectEngine() if orders.with_prefect else None
+        desk = Desk(engine, probe, where=probe.api_url)
+        beside = []
+        if engine is not None and workflow.STAGE.name in orders.names:
+            beside.append(Pictures(place, engine.draw, lambda: desk.recording).run)
         rows = [row for row in all_rows() if orders.with_prefect or not row.of_prefect]
         daemon = Daemon(
-            _agents(place, orders), desk, place.owner, place.at_once, orders.hours, rows
-        )
+            _agents(place, orders), desk, place.owner, place.at_once, orders.hours, rows,
+            beside=beside,
+        )  # fmt: skip
         signals.attach(daemon)
         await desk.wait(orders.wait_for_prefect_seconds, daemon.stopping)
         if orders.once:

@@ -29,7 +29,7 @@ def stage_run_name() -> str:
     if duty is not None:
         return duty.title
     name, parameters = _flow_and_parameters()
-    ids = parameters.get("task_ids")
+    ids = parameters.get("task_ids") or parameters.get("workflow_ids")
     return ids_title(name, ids) if ids else f"{name} {utc_now():%Y-%m-%d %H:%M:%S}"
 
 

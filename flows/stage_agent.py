@@ -13,7 +13,7 @@ from culm.core.errors import Busy
 from flows.agent import Piece
 from flows.backoff import Backoff
 from flows.leases import postpone, rest
-from tasks.stages.stage import Claim, Outcome, Stage
+from tasks.stages.stage import Claim, LeasedWork, Outcome
 from tasks.store.books import Books
 from tasks.store.wakeups import Mark, Waker
 
@@ -35,7 +35,7 @@ class StagePiece(Piece):
 class StageAgent:
     """One stage and where it works. `task_ids` narrows it; `on_outcome` is told each outcome."""
 
-    stage: Stage
+    stage: LeasedWork
     books: Books
     waker: Waker
     owner: str

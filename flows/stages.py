@@ -95,6 +95,12 @@ async def command(task_ids: list[int] | None = None, minutes: float | None = Non
     return await _serve("command", task_ids, minutes)
 
 
+@flow(name="workflow", **_OPTIONS)
+async def workflow(workflow_ids: list[int] | None = None, minutes: float | None = None) -> Outcomes:
+    """What tasks of workflows came to is taken up, and the next steps start."""
+    return await _serve("workflow", workflow_ids, minutes)
+
+
 STAGE_FLOWS = {
     each.name: each
     for each in (
@@ -109,6 +115,7 @@ STAGE_FLOWS = {
         post_process,
         retry,
         command,
+        workflow,
     )
 }
 

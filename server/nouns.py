@@ -21,7 +21,7 @@ from server.routes.storage import storage
 from server.routes.tasks import tasks
 from server.routes.whoami import whoami
 from server.routes.workers import workers
-from server.routes.workflows import workflows
+from server.routes.workflow_runs import workflows
 from server.routing import Noun
 
 NOUNS = (

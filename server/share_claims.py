@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from culm.core.errors import NotAllowed
-from culm.wire.task_spec import USER_ACTIVITY, TaskSpec
+from culm.wire.task_spec import TaskSpec
 from server.identity.actor import Actor, Role
+from tasks.tagging import claims_of
 
 _FREE = frozenset({Role.PRODUCTION, Role.ADMIN})
-_CLAIMS = ("vo", "working_group", "processing_type", "campaign")
+
+
+def may_claim(actor: Actor) -> bool:
+    """Whether the actor may say for whose share tasks count."""
+    return bool(actor.roles & _FREE)
 
 
 def check_may_claim(actor: Actor, spec: TaskSpec) -> None:
@@ -16,10 +21,8 @@ def check_may_claim(actor: Actor, spec: TaskSpec) -> None:
     Raises:
         NotAllowed: they could lead to somebody else's share, and the actor is no production user.
     """
-    claimed = [name for name in _CLAIMS if getattr(spec, name) is not None]
-    if spec.activity not in (None, USER_ACTIVITY):
-        claimed.append("activity")
-    if claimed and not actor.roles & _FREE:
+    claimed = claims_of(spec)
+    if claimed and not may_claim(actor):
         raise NotAllowed(
             f"{', '.join(claimed)}: only the production role may say whose share a task counts for",
             hint="submit it without, or ask for the production role",

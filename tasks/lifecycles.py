@@ -14,7 +14,9 @@ from enum import StrEnum
 from tasks.statuses import DatasetStatus as D
 from tasks.statuses import FileStatus as F
 from tasks.statuses import JobStatus as J
+from tasks.statuses import StepStatus as S
 from tasks.statuses import TaskStatus as T
+from tasks.statuses import WorkflowStatus as W
 
 
 class TaskEvent(StrEnum):
@@ -109,6 +111,34 @@ class FileEvent(StrEnum):
     FOUND_LOST = "found_lost"
     FOUND_BROKEN = "found_broken"
     FOUND = "found"
+
+
+class WorkflowEvent(StrEnum):
+    """What can happen to a workflow."""
+
+    STARTED = "started"
+    ALL_SUCCEEDED = "all_succeeded"
+    PARTLY_SUCCEEDED = "partly_succeeded"
+    STEP_FAILED = "step_failed"
+    KILL_REQUESTED = "kill_requested"
+    ABORTED = "aborted"
+    FINISH_REQUESTED = "finish_requested"
+    RETRY_REQUESTED = "retry_requested"
+    PAUSE_REQUESTED = "pause_requested"
+    RESUMED = "resumed"
+
+
+class StepEvent(StrEnum):
+    """What can happen to an instance of a step."""
+
+    OUTPUT_CAME = "output_came"
+    SUCCEEDED = "succeeded"
+    PARTLY_SUCCEEDED = "partly_succeeded"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    RETRY_REQUESTED = "retry_requested"
+    SUBMITTED = "submitted"
+    LEFT_OUT = "left_out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,4 +333,48 @@ FILE = Machine(
     ),
 )
 
-MACHINES = (TASK, JOB, DATASET, FILE)
+_WE = WorkflowEvent
+_GOING_ON = (W.REGISTERED, W.RUNNING, W.PAUSED, W.FINISHING)
+
+WORKFLOW = Machine(
+    noun="workflow",
+    initial=frozenset({W.REGISTERED}),
+    reopening=frozenset({_WE.RETRY_REQUESTED}),
+    moves=_table(
+        (W.REGISTERED, _WE.STARTED, W.RUNNING),
+        ((W.REGISTERED, W.RUNNING), _WE.PAUSE_REQUESTED, W.PAUSED),
+        (W.PAUSED, _WE.RESUMED, W.RUNNING),
+        ((W.RUNNING, W.FINISHING), _WE.ALL_SUCCEEDED, W.DONE),
+        ((W.RUNNING, W.FINISHING), _WE.PARTLY_SUCCEEDED, W.FINISHED),
+        (W.RUNNING, _WE.STEP_FAILED, W.FAILED),
+        # Told to finish early: the least that it can end as is finished, as with tasks.
+        (W.FINISHING, _WE.STEP_FAILED, W.FINISHED),
+        (_GOING_ON, _WE.FINISH_REQUESTED, W.FINISHING),
+        (_GOING_ON, _WE.KILL_REQUESTED, W.ABORTING),
+        (W.ABORTING, _WE.ABORTED, W.ABORTED),
+        ((W.FINISHED, W.FAILED, W.ABORTED), _WE.RETRY_REQUESTED, W.RUNNING),
+    ),
+)
+
+_SE = StepEvent
+_STEP_AT_WORK = (S.SUBMITTED, S.PRODUCING)
+_NOT_DONE = (S.FINISHED, S.FAILED, S.ABORTED, S.UNUSED)
+
+STEP = Machine(
+    noun="step",
+    initial=frozenset({S.SUBMITTED, S.FAILED}),
+    reopening=frozenset({_SE.RETRY_REQUESTED}),
+    moves=_table(
+        (S.SUBMITTED, _SE.OUTPUT_CAME, S.PRODUCING),
+        (_STEP_AT_WORK, _SE.SUCCEEDED, S.DONE),
+        (_STEP_AT_WORK, _SE.PARTLY_SUCCEEDED, S.FINISHED),
+        ((*_STEP_AT_WORK, S.WAITING), _SE.FAILED, S.FAILED),
+        (_STEP_AT_WORK, _SE.ABORTED, S.ABORTED),
+        # A step that is done is done again if what it took comes anew.
+        ((*_NOT_DONE, S.DONE), _SE.RETRY_REQUESTED, S.WAITING),
+        (S.WAITING, _SE.SUBMITTED, S.SUBMITTED),
+        (S.WAITING, _SE.LEFT_OUT, S.UNUSED),
+    ),
+)
+
+MACHINES = (TASK, JOB, DATASET, FILE, WORKFLOW, STEP)

@@ -129,3 +129,34 @@ class PilotStatus(StrEnum):
 
     ACTIVE = "active"
     GONE = "gone"
+
+
+class WorkflowStatus(StrEnum):
+    """What a workflow may be in; the words are those of tasks."""
+
+    REGISTERED = "registered"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHING = "finishing"
+    ABORTING = "aborting"
+    DONE = "done"
+    FINISHED = "finished"
+    FAILED = "failed"
+    ABORTED = "aborted"
+
+
+class StepStatus(StrEnum):
+    """What an instance of a step may be in.
+
+    `waiting`: it failed, or followed from one that did, and is to be started again. `unused`: it
+    was to be, and the workflow ended without it.
+    """
+
+    SUBMITTED = "submitted"
+    PRODUCING = "producing"
+    WAITING = "waiting"
+    DONE = "done"
+    FINISHED = "finished"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    UNUSED = "unused"

@@ -35,6 +35,15 @@ def attributes_of(spec: TaskSpec, user: str) -> Attributes:
     )  # fmt: skip
 
 
+_CLAIMS = ("vo", "working_group", "processing_type", "campaign")
+
+
+def claims_of(spec: TaskSpec) -> list[str]:
+    """The attributes of a specification that only production may give: they choose a share."""
+    claimed = [name for name in _CLAIMS if getattr(spec, name) is not None]
+    return claimed + ["activity"] * (spec.activity not in (None, USER_ACTIVITY))
+
+
 def tags_of(session: Session, spec: TaskSpec, user: str) -> Tags:
     """The tags of a new task; no tree without its share comes before this transaction's end."""
     not_beside(session, SHARES_LOCK)

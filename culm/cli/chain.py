@@ -1,53 +1,85 @@
-"""`culm chain`: look at a workflow of many steps, as PanDA's pchain does."""
+"""`culm chain`: look at a workflow of many steps or run it, as PanDA's pchain does."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from culm.cli.context import client_of
+from culm.cli.options import options_from
+from culm.cli.prun import Key, Timeout, warn_of_left_out
 from culm.cli.render import Json, print_json, print_line, say
-from culm.core.errors import UserError
+from culm.client.chain import Chain
+from culm.core.units import parse_duration
 from culm.wire.workflows import StepAsRun, WorkflowCheck
+
+if TYPE_CHECKING:
+    from culm.client import Client
 
 app = typer.Typer(rich_markup_mode=None)
 
-Cwl = Annotated[str, typer.Option("--cwl", help="The workflow: a CWL file, or file.cwl#name.")]
-Yaml = Annotated[str, typer.Option("--yaml", help="Its inputs: a YAML or JSON file.")]
-OutDs = Annotated[
-    str, typer.Option("--outDS", "--out-ds", help="What the names of its datasets begin with.")
-]
 Check = Annotated[
     bool, typer.Option("--check", help="Say how each step would run, or all that is wrong.")
 ]
-WorkDir = Annotated[
-    str, typer.Option("--workDir", "--work-dir", help="Only files below it are sent.")
-]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the workflow has ended.")]
 
 
 @app.command()
+@options_from(Chain, "options")
 def chain(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ctx: typer.Context,
-    cwl: Cwl,
-    out_ds: OutDs,
-    yaml: Yaml = "",
+    options: Chain,
     check: Check = False,
-    work_dir: WorkDir = ".",
+    wait: Wait = False,
+    timeout: Timeout = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
-    """Look at a workflow: its documents are sent to the server, nothing is written there.
+    """Submit a workflow: each of its steps becomes a task when its parents have output.
 
-    Every step is printed as it would run: id, type, parents, options, output. A step of a scatter
-    is there once for each branch, one of a loop in its first iteration.
+    The current directory is sent along, but for big files. The workflow's id is printed.
+    With --check nothing is written: every step is printed as it would run (id, type, parents,
+    options, output), one of a scatter for each branch, one of a loop in its first iteration.
     """
-    if not check:
-        raise UserError(
-            "workflows cannot be run yet, only looked at",
-            hint=f"culm chain --cwl {cwl} --outDS {out_ds} --check",
-        )
-    found = client_of(ctx).check_workflow(cwl, yaml, out_ds=out_ds, directory=work_dir)
+    client = client_of(ctx)
+    if check:
+        _look(client, options, as_json=as_json)
+        return
+    timeout_seconds = parse_duration(timeout) if timeout else None
+    chosen = client.chosen_files(options)
+    if chosen:
+        warn_of_left_out(chosen)
+    accepted = client.chain(options, key)
+    for warning in accepted.warnings:
+        say(f"warning: {warning}")
+    again = "" if accepted.created else " (was submitted before)"
+    say(f"workflow {accepted.workflow_id} {accepted.name} {accepted.status}{again}")
+    if as_json and not wait:
+        print_json(accepted)
+    elif not as_json:
+        print(accepted.workflow_id, flush=True)
+    if wait:
+        raise typer.Exit(_wait(client, accepted.workflow_id, timeout_seconds, as_json=as_json))
+    say(f"  next: culm workflow watch {accepted.workflow_id}")
+
+
+def _wait(client: Client, workflow_id: int, seconds: float | None, *, as_json: bool) -> int:
+    from culm.cli.outcome import exit_code_of
+    from culm.cli.progress import workflows_shown
+
+    with workflows_shown() as show:
+        found = client.wait_workflows([workflow_id], seconds, show)
+    if as_json:
+        print_json(found[0])
+    return exit_code_of(view.status for view in found)
+
+
+def _look(client: Client, options: Chain, *, as_json: bool) -> None:
+    found = client.check_workflow(
+        options.cwl, options.yaml, out_ds=options.out_ds, directory=options.work_dir
+    )
     for warning in found.warnings:
         say(f"warning: {warning}")
     if as_json:

@@ -10,7 +10,7 @@ import typer
 from culm.cli.context import client_of
 from culm.cli.ids import TaskId, task_id
 from culm.cli.options import options_from
-from culm.cli.prun import DryRun, Key, Timeout, Wait, tell, wait_for, warn
+from culm.cli.prun import DryRun, Key, Timeout, Wait, tell, wait_for, warn_of_left_out
 from culm.cli.render import Json, print_fields, print_json, print_line, print_table, say
 from culm.client.hpo import Hpo
 from culm.core.units import parse_duration
@@ -43,7 +43,7 @@ def hpo(  # noqa: PLR0913, PLR0917 - each is an option of the command
     timeout_seconds = parse_duration(timeout) if timeout else None
     prepared = client.prepare_search(options, offline=dry_run)
     if prepared.chosen:
-        warn(prepared.chosen)
+        warn_of_left_out(prepared.chosen)
     if dry_run:
         print_json(encode(prepared.spec))
         return

@@ -24,6 +24,12 @@ JobIds = Annotated[
 ]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="A job id, or last.")]
 
+WorkflowIds = Annotated[
+    list[str],
+    typer.Argument(metavar="IDS", help="Workflow ids: 12, 3,5-8, last, or - (standard input)."),
+]
+WorkflowId = Annotated[str, typer.Argument(metavar="ID", help="A workflow id, or last.")]
+
 
 def task_ids(client: Client, words: Iterable[str]) -> list[int]:
     """The ids of the tasks that these words mean, in order, each once."""
@@ -45,6 +51,16 @@ def job_id(client: Client, word: str) -> int:
     return _one(job_ids(client, [word]), word)
 
 
+def workflow_ids(client: Client, words: Iterable[str]) -> list[int]:
+    """The ids of the workflows that these words mean, in order, each once."""
+    return _ids(words, lambda: _last_workflow(client))
+
+
+def workflow_id(client: Client, word: str) -> int:
+    """The id of the one workflow that this word means."""
+    return _one(workflow_ids(client, [word]), word)
+
+
 def last_task(client: Client) -> int:
     """The id of your newest task.
 
@@ -54,6 +70,12 @@ def last_task(client: Client) -> int:
     for task in client.tasks(limit=1):
         return task.task_id
     raise NotFound("last: you have no task yet", hint="culm prun --help")
+
+
+def _last_workflow(client: Client) -> int:
+    for view in client.workflows(limit=1):
+        return view.workflow_id
+    raise NotFound("last: you have no workflow yet", hint="culm chain --help")
 
 
 def _last_job(client: Client) -> int:
@@ -114,7 +136,7 @@ def _members(value: Any) -> Iterator[int]:
         for item in value:
             yield from _members(item)
     elif isinstance(value, dict):
-        for name in ("job_id", "task_id", "jobs", "tasks"):
+        for name in ("job_id", "task_id", "workflow_id", "jobs", "tasks", "workflows"):
             if name in value:
                 yield from _members(value[name])
                 return

@@ -18,7 +18,8 @@ from culm.core.house import check_house
 
 ENTRIES = {
     "prun": Entry("Submit a task: any command, over any number of files.", "culm.cli.prun:app"),
-    "chain": Entry("Look at a workflow of many tasks, written in CWL.", "culm.cli.chain:app"),
+    "chain": Entry("Run a workflow of many tasks, written in CWL.", "culm.cli.chain:app"),
+    "workflow": Entry("List, show, draw, kill, retry workflows.", "culm.cli.workflow:app"),
     "hpo": Entry("Submit a hyperparameter search, and look at one.", "culm.cli.hpo:app"),
     "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task_commands:app"),
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +69,12 @@ def exit_code(acts: Sequence[Act]) -> int:
 
 def exit_code_of_tasks(tasks: Sequence[TaskView]) -> int:
     """0 if all tasks are done, 1 if none got anywhere, else 7."""
-    statuses = {task.status for task in tasks}
+    return exit_code_of(task.status for task in tasks)
+
+
+def exit_code_of(ends: Iterable[str]) -> int:
+    """The same for the statuses in which tasks or workflows ended."""
+    statuses = set(ends)
     if statuses <= SUCCEEDED:
         return 0
     return PARTLY_DONE if statuses & (SUCCEEDED | PARTLY) else 1

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from culm.cli.render import is_terminal, safe, say
 from culm.wire.views import TaskView
+from culm.wire.workflow_runs import WorkflowView
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 OnTask = Callable[[TaskView], None]
+OnWorkflow = Callable[[WorkflowView], None]
 OnBytes = Callable[[int], None]
 
 
@@ -39,6 +41,42 @@ def tasks_shown() -> Iterator[OnTask]:
             )
 
         yield show
+
+
+@contextmanager
+def workflows_shown() -> Iterator[OnWorkflow]:
+    """A function that shows a workflow's progress each time it is told of a change."""
+    last: dict[int, str] = {}
+
+    def tell(view: WorkflowView) -> None:
+        words = _workflow_words(view)
+        if last.get(view.workflow_id) != words:
+            last[view.workflow_id] = words
+            say(words)
+
+    if not is_terminal(sys.stderr):
+        yield tell
+        return
+    with _bars("{task.fields[figures]}") as progress:
+        bars: dict[int, Any] = {}
+
+        def show(view: WorkflowView) -> None:
+            if view.workflow_id not in bars:
+                bars[view.workflow_id] = progress.add_task("", total=None, figures="")
+            total = sum(view.step_counts.values())
+            done = view.step_counts.get("done", 0)
+            progress.update(bars[view.workflow_id], description=_workflow_words(view),
+                            completed=done, total=total or None,
+                            figures=f"{done}/{total} steps")  # fmt: skip
+
+        yield show
+
+
+def _workflow_words(view: WorkflowView) -> str:
+    reason = f": {view.reason}" if view.reason and view.final else ""
+    steps = ", ".join(f"{count} {status}" for status, count in sorted(view.step_counts.items()))
+    head = f"{view.workflow_id} {view.name} {view.status}{reason}"
+    return safe(head + f" ({steps})" * bool(steps))
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def prun(  # noqa: PLR0913, PLR0917 - each is an option of the command
     timeout_seconds = parse_duration(timeout) if timeout else None
     prepared = client.prepare(options, offline=dry_run)
     if prepared.chosen:
-        warn(prepared.chosen)
+        warn_of_left_out(prepared.chosen)
     if dry_run:
         print_json(encode(prepared.spec))
         return
@@ -85,7 +85,7 @@ def wait_for(client: Client, task_id: int, timeout_seconds: float | None, *, as_
     return exit_code_of_tasks(tasks)
 
 
-def warn(chosen: Chosen) -> None:
+def warn_of_left_out(chosen: Chosen) -> None:
     """Name the files that are not sent, but for those that the user asked to leave out."""
     named = [left for left in chosen.left_out if left.reason]
     for left in named[:10]:

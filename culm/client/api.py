@@ -18,6 +18,7 @@ from culm.client.shares import ShareCalls
 from culm.client.tasks import TaskCalls
 from culm.client.tokens import find_token
 from culm.client.transport import Transport
+from culm.client.workflow_runs import WorkflowRunCalls
 from culm.client.workflows import WorkflowCalls
 from culm.core.settings import Settings, load_settings
 
@@ -25,6 +26,7 @@ from culm.core.settings import Settings, load_settings
 class Client(
     TaskCalls,
     SearchCalls,
+    WorkflowRunCalls,
     JobCalls,
     DatasetCalls,
     QueueCalls,

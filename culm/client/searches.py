@@ -34,7 +34,7 @@ class SearchCalls(SubmissionCalls):
         )  # fmt: skip
         who = self._who(offline=offline)
         name = task_name(place, who.user, who.roles, secrets.token_hex(4))
-        return Prepared(replace(spec, name=name), self._chosen(place))
+        return Prepared(replace(spec, name=name), self.chosen_files(place))
 
     def send_search(self, prepared: Prepared, key: str | None = None) -> TaskAccepted:
         """The task that a prepared search became.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from culm.client.calls import Calls
+from culm.client.chain import Chain
 from culm.client.prun import Prun, by_flags, listed, prun, specification, task_name
 from culm.client.sandbox import Choice, Chosen, Packed, choose, pack_sandbox
 from culm.client.transport import Call, path_of
@@ -45,7 +46,7 @@ class SubmissionCalls(Calls):
         spec = specification(options, (options.out_ds or "user.name").strip().removesuffix("/"))
         who = self._who(offline=offline)
         name = task_name(options, who.user, who.roles, secrets.token_hex(4))
-        return Prepared(replace(spec, name=name), self._chosen(options))
+        return Prepared(replace(spec, name=name), self.chosen_files(options))
 
     def send(self, prepared: Prepared, key: str | None = None) -> TaskAccepted:
         """The task that a prepared submission became; its files are sent unless they are there.
@@ -82,7 +83,12 @@ class SubmissionCalls(Calls):
                 self.transport.json(_put(path, packed))
             return packed.digest
 
-    def _chosen(self, options: Prun) -> Chosen | None:
+    def chosen_files(self, options: Prun | Chain) -> Chosen | None:
+        """The files that these options mean; None if they want none sent.
+
+        Raises:
+            InvalidRequest, TooLarge: as `choose` says.
+        """
         if options.no_sandbox:
             return None
         choice = Choice(

@@ -1,4 +1,4 @@
-"""Waiting for tasks: long polls in a few threads, their news in one stream."""
+"""Waiting for tasks or workflows: long polls in a few threads, their news in one stream."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from culm.core.errors import CallerError, WaitTimedOut
-from culm.wire.views import TaskView
 
 MAX_THREADS = 16
 LONG_POLL_SECONDS = 25.0
@@ -18,46 +17,67 @@ PATIENCE_SECONDS = 120.0
 """How long a server may be away (a restart, a failover) before a wait gives up."""
 
 
-class Look(Protocol):
-    """A look at a task that may wait for a change; `Client.task` is one."""
+class Watched(Protocol):
+    """What can be waited for: it has a version that rises, and an end."""
 
-    def __call__(self, task_id: int, seen: int | None, wait_seconds: float) -> TaskView:
-        """The task, once its version is above `seen` or the time is over."""
+    @property
+    def version(self) -> int:
+        """It rises with every change."""
+        ...
+
+    @property
+    def final(self) -> bool:
+        """Whether it has ended."""
+        ...
+
+
+V = TypeVar("V", bound=Watched)
+V_co = TypeVar("V_co", bound=Watched, covariant=True)
+
+
+class Look(Protocol[V_co]):
+    """A look that may wait for a change; `Client.task` and `Client.workflow` are such."""
+
+    def __call__(self, number: int, seen: int | None, wait_seconds: float, /) -> V_co:
+        """The thing of this number, once its version is above `seen` or the time is over."""
         ...
 
 
 @dataclass(slots=True)
-class _News:
+class _News(Generic[V]):
     """What the threads bring home."""
 
-    queue: SimpleQueue[TaskView | Exception] = field(default_factory=SimpleQueue)
+    queue: SimpleQueue[tuple[int, V] | Exception] = field(default_factory=SimpleQueue)
     stop: Event = field(default_factory=Event)
 
 
-def changes(look: Look, task_ids: Sequence[int], timeout: float | None) -> Iterator[TaskView]:
-    """Each task now and at every change, until all have ended.
+def changes(
+    look: Look[V], numbers: Sequence[int], timeout: float | None, noun: str = "task"
+) -> Iterator[V]:
+    """Each of these now and at every change, until all have ended; `noun` is what they are.
 
     Raises:
         WaitTimedOut: `timeout` seconds have passed before that.
-        CulmError: a task is not there, or the server was away for two minutes.
+        CulmError: one is not there, or the server was away for two minutes.
     """
-    news, left = _News(), set(task_ids)
+    news: _News[V] = _News()
+    left = set(numbers)
     deadline = None if timeout is None else time.monotonic() + timeout
-    for number in range(min(MAX_THREADS, len(task_ids))):
-        share = list(task_ids[number::MAX_THREADS])
+    for thread in range(min(MAX_THREADS, len(numbers))):
+        share = list(numbers[thread::MAX_THREADS])
         # Daemons: a long poll that still hangs must not hold up Ctrl-C.
         Thread(target=_follow, args=(look, share, news), daemon=True).start()
     try:
         while left:
-            view = _next(news, deadline, left)
+            number, view = _next(news, deadline, left, noun)
             yield view
             if view.final:
-                left.discard(view.task_id)
+                left.discard(number)
     finally:
         news.stop.set()
 
 
-def _next(news: _News, deadline: float | None, left: set[int]) -> TaskView:
+def _next(news: _News[V], deadline: float | None, left: set[int], noun: str) -> tuple[int, V]:
     remaining = 3600.0 if deadline is None else max(0.0, deadline - time.monotonic())
     while True:
         try:
@@ -65,25 +85,25 @@ def _next(news: _News, deadline: float | None, left: set[int]) -> TaskView:
         except Empty:
             if deadline is None:
                 continue
-            names = ", ".join(str(task_id) for task_id in sorted(left)[:10])
+            names = ", ".join(str(number) for number in sorted(left)[:10])
             raise WaitTimedOut(
                 f"not ended in the time given: {names}",
-                hint=f"culm task wait {names.split(',')[0]}",
+                hint=f"culm {noun} wait {names.split(',')[0]}",
             ) from None
         if isinstance(found, Exception):
             raise found
         return found
 
 
-def _follow(look: Look, task_ids: list[int], news: _News) -> None:
+def _follow(look: Look[V], numbers: list[int], news: _News[V]) -> None:
     seen: dict[int, int] = {}
     heard = time.monotonic()
-    while task_ids and not news.stop.is_set():
-        wait = LONG_POLL_SECONDS if len(task_ids) == 1 else max(0.2, 5.0 / len(task_ids))
-        for task_id in list(task_ids):
+    while numbers and not news.stop.is_set():
+        wait = LONG_POLL_SECONDS if len(numbers) == 1 else max(0.2, 5.0 / len(numbers))
+        for number in list(numbers):
             began = time.monotonic()
             try:
-                view = look(task_id, seen.get(task_id), wait)
+                view = look(number, seen.get(number), wait)
             except CallerError as error:
                 if time.monotonic() - heard > PATIENCE_SECONDS:
                     news.queue.put(error)
@@ -94,10 +114,10 @@ def _follow(look: Look, task_ids: list[int], news: _News) -> None:
                 news.queue.put(error)
                 return
             heard = time.monotonic()
-            if seen.get(task_id) != view.version:
-                seen[task_id] = view.version
-                news.queue.put(view)
+            if seen.get(number) != view.version:
+                seen[number] = view.version
+                news.queue.put((number, view))
             elif heard - began < wait / 2:
                 news.stop.wait(0.3)  # a server that does not hold the poll is not to be stormed
             if view.final:
-                task_ids.remove(task_id)
+                numbers.remove(number)

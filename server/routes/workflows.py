@@ -20,7 +20,7 @@ from tasks.catalog.own import missing_datasets
 workflows = Noun("workflows", "Chains of tasks, described in CWL.")
 
 DOCUMENTS = BodyLimits(16 * MB)
-_EXAMPLE = {
+EXAMPLE = {
     "name": "user.alice.chain",
     "cwl": "chain.cwl",
     "files": {
@@ -33,7 +33,7 @@ _EXAMPLE = {
 
 @workflows.post(
     "/v1/workflows/check",
-    Terms(PERSON, takes=WorkflowBundle, answers=WorkflowCheck, example=_EXAMPLE),
+    Terms(PERSON, takes=WorkflowBundle, answers=WorkflowCheck, example=EXAMPLE),
 )
 def check_workflow(
     request: Request,

@@ -12,25 +12,27 @@ from tasks.stages import (
     retry,
     scout,
     steer,
+    workflow,
 )
-from tasks.stages.stage import Claim, Outcome, Stage
+from tasks.stages.stage import Claim, LeasedWork, Outcome, Stage
 
-STAGES: dict[str, Stage] = {
-    module.STAGE.name: module.STAGE
-    for module in (
-        refine,
-        feed,
-        assign,
-        steer,
-        generate,
-        collect,
-        scout,
-        merges,
-        post_process,
-        retry,
-        command,
-    )
+_TASKS = (
+    refine,
+    feed,
+    assign,
+    steer,
+    generate,
+    collect,
+    scout,
+    merges,
+    post_process,
+    retry,
+    command,
+)
+STAGES: dict[str, LeasedWork] = {
+    **{module.STAGE.name: module.STAGE for module in _TASKS},
+    workflow.STAGE.name: workflow.STAGE,
 }
 """Every stage that an agent runs, by name. Dispatch and reports are driven by pilots instead."""
 
-__all__ = ["STAGES", "Claim", "Outcome", "Stage"]
+__all__ = ["STAGES", "Claim", "LeasedWork", "Outcome", "Stage"]

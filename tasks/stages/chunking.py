@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from broker.allotting import allot
@@ -59,26 +59,42 @@ class Work:
 
 
 def next_work(cutting: Cutting, datasets: Sequence[Dataset]) -> Work:
-    """The next batch of chunks, of one primary dataset; empty if nothing is ready."""
-    for dataset in (d for d in datasets if d.is_primary):
-        work = _work_of(cutting, dataset, _limit(cutting, dataset))
+    """The next batch of chunks; empty if nothing is ready.
+
+    They are of one primary dataset, unless the owner said how many jobs there are to be: those
+    share the contents of all, if no two files would have the same name in a job.
+    """
+    primary = [dataset for dataset in datasets if dataset.is_primary]
+    together = cutting.spec.n_jobs is not None and len(primary) > 1
+    together = together and not _share_names(cutting.act.session, primary)
+    for some in [primary] if together else [[dataset] for dataset in primary]:
+        work = _work_of(cutting, some, _limit(cutting, some[0]))
         if work.again or work.new:
             return work
     return Work([], [])
 
 
-def _work_of(cutting: Cutting, dataset: Dataset, limit: int) -> Work:
-    files = _ready_files(cutting.act.session, dataset, limit)
+def _share_names(session: Session, datasets: Sequence[Dataset]) -> bool:
+    c = FILE.c
+    twice = (
+        select(c.lfn).where(id_in(c.dataset_id, [dataset.id for dataset in datasets], session))
+        .group_by(c.lfn).having(func.count(c.dataset_id.distinct()) > 1).limit(1)
+    )  # fmt: skip
+    return session.connection().execute(twice).first() is not None
+
+
+def _work_of(cutting: Cutting, some: Sequence[Dataset], limit: int) -> Work:
+    files = _ready_files(cutting.act.session, [dataset.id for dataset in some], limit)
     # A search makes its points in rounds: no round waits for the next.
     is_open = cutting.task.input_open and not cutting.task.is_search
     cut = len(files) >= limit
     again, new = retries(files), fresh(files)
     # A batch that was cut off may end in the middle of a job: that job waits for the next.
-    chunks = _cut(cutting, dataset, new, more_may_come=is_open or cut)
+    chunks = _cut(cutting, some[0], new, more_may_come=is_open or cut)
     if not chunks and not again and cut:
         if limit < FILES_A_BATCH:
-            return _work_of(cutting, dataset, FILES_A_BATCH)
-        chunks = [] if is_open else _cut(cutting, dataset, new, more_may_come=False)
+            return _work_of(cutting, some, FILES_A_BATCH)
+        chunks = [] if is_open else _cut(cutting, some[0], new, more_may_come=False)
     again = again[: cutting.most_jobs]
     return Work(again, chunks[: cutting.most_jobs - len(again)])
 
@@ -132,12 +148,15 @@ def _offer(cutting: Cutting, settings: QueueSettings) -> Offer:
     )  # fmt: skip
 
 
-def _ready_files(session: Session, dataset: Dataset, limit: int) -> list[InputFile]:
+def _ready_files(session: Session, dataset_ids: Sequence[int], limit: int) -> list[InputFile]:
     """The first ready files, and those further on that were in a job with one of them."""
     c = FILE.c
+    # One dataset is the rule, and its files lie in the index in this order.
+    one = len(dataset_ids) == 1
+    of_these = c.dataset_id == dataset_ids[0] if one else id_in(c.dataset_id, dataset_ids, session)
     ready = (
         select(c.id, c.size_bytes, c.n_events, c.start_event, c.job_id, c.n_failed + c.n_lost)
-        .where(c.dataset_id == dataset.id, c.status == str(FileStatus.READY))
+        .where(of_these, c.status == str(FileStatus.READY))
         .order_by(c.id)
     )
     run = session.connection().execute

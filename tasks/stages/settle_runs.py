@@ -23,6 +23,7 @@ from tasks.store.tables import DATASET, FILE, JOB_FILE, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Task
 from tasks.tables.columns import db_now
+from tasks.workflows.output import first_output_came
 
 PRIMARY = (str(DatasetKind.INPUT), str(DatasetKind.SEQ_NUMBER))
 CATALOGUED = (str(DatasetKind.OUTPUT), str(DatasetKind.LOG))
@@ -60,6 +61,7 @@ def settle_succeeded(session: Session, task: Task, job_ids: Sequence[int]) -> No
     )  # fmt: skip
     if moved.rowcount:
         wake(session, Topic.TASK_DEFINED)
+    first_output_came(session, task.id)
 
 
 def settle_prepared(session: Session, job_ids: Sequence[int]) -> None:

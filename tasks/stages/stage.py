@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,14 +59,13 @@ Candidates = Callable[[Session, int, Sequence[int] | None], list[tuple[int, str]
 """(session, limit, task ids or None) → (id, name) of tasks that are ready, oldest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage: `candidates` finds what is ready, `act` works on one task.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeasedWork(ABC):
+    """Work of one kind on tasks (or workflows): `candidates` finds what is ready.
 
-    Any number of owners on any number of machines may run it: a lease keeps them apart, and
+    Any number of owners on any number of machines may do it: a lease keeps them apart, and
     the transaction that writes the work renews the lease, so that an owner who lost it (it was
-    taken for dead) writes nothing. Between the claim and the work others may have moved the
-    task on (a command, another owner): that is looked at again, with the task held.
+    taken for dead) writes nothing.
 
     `prepare` does what takes long, and only reads: it has a transaction of its own before that.
 
@@ -76,10 +76,17 @@ class Stage:
     name: str
     topics: tuple[Topic, ...]
     candidates: Candidates
-    act: Callable[[Act], Outcome]
     lease_seconds: float = LEASE_SECONDS
     gather_seconds: float = 0.0
     prepare: Callable[[Session, int], Any] | None = None
+
+    @abstractmethod
+    def work(self, books: Books, claim: Claim, owner: str) -> Outcome:
+        """Do this work on what was claimed; gives the lease back.
+
+        Raises:
+            LeaseLost: the lease is another's by now; nothing was written.
+        """
 
     def claim(
         self, books: Books, owner: str, limit: int, task_ids: Sequence[int] | None = None
@@ -109,6 +116,23 @@ class Stage:
                 return free[:limit]
             look *= 4
 
+    def give_back(self, books: Books, claims: Sequence[Claim], owner: str) -> None:
+        """Release claims that were not worked on."""
+        if claims:
+            with books.write() as session:
+                release(session, [claim.lease for claim in claims], owner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(LeasedWork):
+    """A stage: `act` works on one task, in one transaction.
+
+    Between the claim and the work others may have moved the task on (a command, another owner):
+    that is looked at again, with the task held.
+    """
+
+    act: Callable[[Act], Outcome]
+
     def work(self, books: Books, claim: Claim, owner: str) -> Outcome:
         """One transaction of this stage's work on a claimed task; gives the lease back.
 
@@ -127,9 +151,3 @@ class Stage:
                 outcome = self.act(Act(session, claim.task_id, f"{self.name}@{owner}", prepared))
             release(session, [claim.lease], owner)
         return outcome
-
-    def give_back(self, books: Books, claims: Sequence[Claim], owner: str) -> None:
-        """Release claims that were not worked on."""
-        if claims:
-            with books.write() as session:
-                release(session, [claim.lease for claim in claims], owner)

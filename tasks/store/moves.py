@@ -25,19 +25,33 @@ from tasks.lifecycles import (
     DATASET,
     FILE,
     JOB,
+    STEP,
     TASK,
+    WORKFLOW,
     DatasetEvent,
     FileEvent,
     JobEvent,
     Machine,
+    StepEvent,
     TaskEvent,
+    WorkflowEvent,
 )
 from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import ids_among, insert_rows, one_of
 from tasks.store.prepared import Prepared, Values
 from tasks.store.topics import Topic
-from tasks.tables import Dataset, File, Job, JobFile, StatusHistory, Task
+from tasks.store.workflow_news import let_workflows_know
+from tasks.tables import (
+    Dataset,
+    File,
+    Job,
+    JobFile,
+    StatusHistory,
+    Task,
+    Workflow,
+    WorkflowStep,
+)
 from tasks.tables.columns import db_now
 
 
@@ -78,6 +92,32 @@ def move_tasks(
         wake(session, Topic.TASK_CHANGED)
         if to in _TASK_NEWS and some:
             wake(session, _TASK_NEWS[TaskStatus(to)])
+        if to in TASK.final:
+            let_workflows_know(session, some)
+    return [i for _, _, some in moved for i in some]
+
+
+def move_workflows(
+    session: Session, ids: Iterable[int], event: WorkflowEvent, why: Why, **values: Any
+) -> list[int]:
+    """Report an event for workflows; gives the ids of those that moved, as `move_tasks` does."""
+    values = {"reason": why.reason, **values, "version": Workflow.version + 1}
+    moved = _move(session, Workflow, ids, event, values)
+    _note(session, "workflow", moved, event, why)
+    wake(session, Topic.WORKFLOW_CHANGED)
+    return [i for _, _, some in moved for i in some]
+
+
+def move_steps(
+    session: Session, ids: Iterable[int], event: StepEvent, why: Why, **values: Any
+) -> list[int]:
+    """Report an event for instances of steps; gives the ids of those that moved.
+
+    The version of their workflow is the caller's, in the same transaction.
+    """
+    moved = _move(session, WorkflowStep, ids, event, {"reason": why.reason, **values})
+    _note(session, "step", moved, event, why)
+    wake(session, Topic.WORKFLOW_CHANGED)
     return [i for _, _, some in moved for i in some]
 
 
@@ -167,7 +207,9 @@ def _table(model: type[SQLModel]) -> Table:
     return table
 
 
-_MACHINES: dict[type[SQLModel], Machine] = {Task: TASK, Job: JOB, Dataset: DATASET}
+_MACHINES: dict[type[SQLModel], Machine] = {
+    Task: TASK, Job: JOB, Dataset: DATASET, Workflow: WORKFLOW, WorkflowStep: STEP,
+}  # fmt: skip
 Moved = list[tuple[str, str, list[int]]]
 
 

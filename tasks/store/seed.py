@@ -15,7 +15,10 @@ from tasks.store.books import Books
 from tasks.store.tables import GLOBAL_SHARE, RESOURCE_TYPE
 
 LOCAL = "LOCAL"
-_COUNTERS = {"task": FIRST_TASK_ID, "dataset": 1, "file": 1, "job": 1, "pilot": 1, "catalog": 1}
+_COUNTERS = {
+    "task": FIRST_TASK_ID, "dataset": 1, "file": 1, "job": 1, "pilot": 1, "catalog": 1,
+    "workflow": 1, "step": 1,
+}  # fmt: skip
 
 
 def seed(books: Books, storage_dir: Path) -> None:

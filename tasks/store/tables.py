@@ -50,6 +50,9 @@ RETRY_RULE = core(tables.RetryRule)
 REST = core(tables.Rest)
 BUILD = core(tables.Build)
 METADATA = core(tables.JobMetadata)
+WORKFLOW = core(tables.Workflow)
+WORKFLOW_PLAN = core(tables.WorkflowPlan)
+STEP = core(tables.WorkflowStep)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
 TASK_ALIVE = text(f"task.status NOT IN {FINAL_TASK}")

@@ -22,6 +22,8 @@ class Topic(StrEnum):
     MERGE_DUE = "merge_due"
     JOB_REPORTED = "job_reported"
     KILL_REQUESTED = "kill_requested"
+    WORKFLOW_DUE = "workflow_due"
+    WORKFLOW_CHANGED = "workflow_changed"
 
 
 def pending_topics(session: Session) -> set[Topic]:

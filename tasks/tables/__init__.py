@@ -28,6 +28,7 @@ from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatis
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
 from tasks.tables.task import Task, TaskParameters
 from tasks.tables.user import RevokedToken, User
+from tasks.tables.workflow import Workflow, WorkflowPlan, WorkflowStep
 
 __all__ = [
     "Build", "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory",
@@ -35,7 +36,6 @@ __all__ = [
     "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "ShareRule",
-    "ShareStatistics", "Site",
-    "StatusHistory", "StorageEndpoint", "Task", "TaskParameters", "TaskScouting", "User", "WakeUp",
-    "WorkerTarget",
+    "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskParameters",
+    "TaskScouting", "User", "WakeUp", "WorkerTarget", "Workflow", "WorkflowPlan", "WorkflowStep",
 ]  # fmt: skip

@@ -28,6 +28,7 @@ from culm.core.errors import (
 from culm.wire.codec import decode, encode
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import CommandAnswer, FileView, History, HistoryEntry, TaskView
+from culm.wire.workflow_runs import WorkflowSubmission
 from culm.wire.workflows import WorkflowBundle
 
 NOW = "2026-01-02T03:04:05Z"
@@ -324,7 +325,10 @@ class Handler(BaseHTTPRequestHandler):
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
 
-    def on_workflows(self, what: str) -> None:
+    def on_workflows(self, what: str = "") -> None:
+        if not what:
+            self.submit_workflow()
+            return
         bundle = decode(WorkflowBundle, json.loads(self.body))
         if self.world.refuses:
             faults = [FieldFault(*fault) for fault in self.world.refuses]
@@ -335,6 +339,12 @@ class Handler(BaseHTTPRequestHandler):
                 "outputs": [f"{bundle.name}_001_b_0_{name}" for name in sorted(bundle.files)],
         }  # fmt: skip
         self.value({"name": bundle.name, "n_steps": 3, "steps": [step], "warnings": ["odd"]})
+
+    def submit_workflow(self) -> None:
+        given = decode(WorkflowSubmission, json.loads(self.body))
+        assert given.sandbox in self.world.sandboxes
+        self.value({"workflow_id": 12, "name": given.bundle.name, "status": "registered",
+                    "created": True, "warnings": ["odd"]}, 201)  # fmt: skip
 
     def on_grid(self) -> None:
         upload = json.loads(self.body)

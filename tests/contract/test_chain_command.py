@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -84,10 +86,18 @@ def test_faults_are_named_with_their_lines(chain: Run, service: tuple[str, World
     assert "main.cwl:3 a.x: b/out - there is no step b" in done.stderr
 
 
-def test_without_check_it_says_what_it_can_do(chain: Run) -> None:
+def test_workflow_is_submitted_with_the_files_beside_it(
+    chain: Run, service: tuple[str, World]
+) -> None:
     done = chain()
-    assert done.returncode == 2
-    assert "culm chain --cwl main.cwl --outDS user.alice.w --check" in done.stderr
+    assert (done.returncode, done.stdout) == (0, "12\n")
+    assert done.stderr.splitlines() == [
+        "warning: odd", "workflow 12 user.alice.w registered", "  next: culm workflow watch 12",
+    ]  # fmt: skip
+    (archive,) = service[1].sandboxes.values()
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        assert sorted(opened.getnames()) == ["body.cwl", "in.yaml", "main.cwl"]
+    assert json.loads(chain("--json").stdout)["workflow_id"] == 12
 
 
 def test_python_can_check_too(service: tuple[str, World], work: Path, tmp_path: Path) -> None:

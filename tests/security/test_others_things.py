@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.builders import a_task, run_stages
+from tests.integration.tasks.workflow_scene import chain
 from tests.server_scene import Scene, an_archive, sha256, told
 
 READS = ["", "/history", "/decision", "/why", "/parameters", "/resources", "/jobs"]
@@ -36,6 +37,17 @@ def test_task_of_another_is_not_there(scene: Scene, task_id: int, part: str) -> 
         answer = bob.get(f"/v1/tasks/{task_id}{part}")
         the_same_as_missing(scene, answer, bob.get(f"/v1/tasks/99999999{part}"), 99999999)
     assert scene.person("root", "admin").get(f"/v1/tasks/{task_id}{part}").status_code == 200
+
+
+@pytest.mark.parametrize("part", ["", "/steps", "/graph", "/history"])
+def test_workflow_of_another_is_not_there(scene: Scene, part: str) -> None:
+    number = chain(scene.books)
+    for bob in (scene.person("bob"), scene.person("bob", "user", "production")):
+        answer = bob.get(f"/v1/workflows/{number}{part}")
+        the_same_as_missing(scene, answer, bob.get(f"/v1/workflows/99999999{part}"), 99999999)
+        order = bob.post(f"/v1/workflows/{number}/commands", json={"command": "kill"})
+        assert order.status_code == 404
+    assert scene.person("root", "admin").get(f"/v1/workflows/{number}{part}").status_code == 200
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -98,6 +98,19 @@ def test_several_primary_datasets_are_one_stream(books: Books) -> None:
     assert got == [f(0, 1), f(2), f(0, 1)]
 
 
+def test_so_many_jobs_as_asked_share_several_datasets(books: Books) -> None:
+    one, two = a_dataset(books, 3), a_dataset(books, 2)
+    rename = "UPDATE catalog_file SET lfn = 'g' || lfn WHERE dataset_id = (SELECT id FROM "
+    sql(books, f"{rename} catalog_dataset WHERE name = :name)", name=two)
+    streams = [{"datasets": [one, two]}]
+    assert commands(books, n_jobs=1, inputs=streams) == [f(0, 1, 2) + ",gf000000.dat,gf000001.dat"]
+
+
+def test_files_of_the_same_name_do_not_meet_in_a_job(books: Books) -> None:
+    one, two = a_dataset(books, 1), a_dataset(books, 1)
+    assert commands(books, n_jobs=1, inputs=[{"datasets": [one, two]}]) == [f(0), f(0)]
+
+
 def test_n_files_counts_files_over_all_datasets_of_a_stream(books: Books) -> None:
     one, two = a_dataset(books, 2, n_events=20), a_dataset(books, 30, n_events=20)
     got = commands(books, n_events_per_job=10, inputs=[{"datasets": [one, two], "n_files": 3}])

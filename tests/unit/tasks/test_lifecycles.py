@@ -28,6 +28,8 @@ FINAL = {
     "job": {"finished", "failed", "closed", "cancelled"},
     "dataset": {"done", "failed", "broken"},
     "file": {"finished", "failed", "partial", "missing", "lost", "broken"},
+    "workflow": {"done", "finished", "failed", "aborted"},
+    "step": {"done", "finished", "failed", "aborted", "unused"},
 }
 ORDER = [
     "pending", "defined", "assigned", "activated", "sent", "starting", "running", "holding",

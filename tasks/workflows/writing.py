@@ -1,0 +1,39 @@
+"""The ends of steps, written: those that came alike in one statement."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sqlmodel import Session
+
+from tasks.lifecycles import StepEvent
+from tasks.statuses import StepStatus
+from tasks.store.moves import Why, move_steps
+from tasks.workflows.rows import StepRow
+
+
+def write_ends(session: Session, steps: Iterable[StepRow], actor: str) -> int:
+    """Write what is news of these steps; gives how many have any. Called again, it writes none."""
+    groups: dict[tuple[StepEvent, str], list[int]] = defaultdict(list)
+    n_ends = 0
+    for step in steps:
+        if step.event is None:
+            continue
+        n_ends += 1
+        if step.decision:
+            values: dict[str, Any] = {"outcome": dict(step.decision)}
+            move_steps(session, [step.id], step.event, Why(actor, step.reason), **values)
+        else:
+            groups[step.event, step.reason].append(step.id)
+        step.event = None
+    for (event, reason), ids in groups.items():
+        move_steps(session, ids, event, Why(actor, reason))
+    return n_ends
+
+
+def leave_out(session: Session, steps: Iterable[StepRow], actor: str) -> None:
+    """The workflow ended without those of these steps that were to be started again."""
+    ids = [step.id for step in steps if step.status is StepStatus.WAITING]
+    move_steps(session, ids, StepEvent.LEFT_OUT, Why(actor, "it was not needed any more"))

@@ -1,0 +1,158 @@
+"""The documentation's workflows with real processes: server, daemon, pilots."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zlib import adler32
+
+import pytest
+import yaml
+
+from tests.installation import Installation, wait_until
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "tests" / "data" / "cwl"
+DECIDE = (
+    "echo '{\\\"xxx\\\": 7, \\\"to_terminate\\\": '$([ %{i} -ge 2 ] && echo true || echo false)'}'"
+    " > results.json"
+)
+DECIDE_AT_ONCE = "echo '{\\\"to_terminate\\\": true}' > results.json"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    parts = Installation(tmp_path, f"sqlite:///{tmp_path}/culm.db")
+    yield parts
+    parts.stop()
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """The documentation's files, with the programs that they run."""
+    folder = tmp_path / "work"
+    shutil.copytree(EXAMPLES, folder)
+    (folder / "merge.py").write_text("import sys; open('merged.root', 'w').write(repr(sys.argv))")
+    _replace(folder / "merge_many.yaml", "background:", "backgrounds:")
+    _replace(folder / "loop_body.cwl", '"echo 1"', f'"{DECIDE}"')
+    _replace(folder / "scatter_body.cwl", '"echo 1"', f'"{DECIDE_AT_ONCE}"')
+    (folder / "signal.yaml").write_text("signal: user.root.signal\n")
+    fails = (folder / "cond.cwl").read_text().replace("echo %RNDM:10 > seed.txt", "exit 1")
+    (folder / "cond_fails.cwl").write_text(fails.replace("--nJobs 2", "--nJobs 2 --maxAttempt 1"))
+    return folder
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text, path
+    path.write_text(text.replace(old, new))
+
+
+def _datasets(work: Path) -> set[str]:
+    found: set[str] = set()
+    for path in work.glob("*.yaml"):
+        for given in (yaml.safe_load(path.read_text()) or {}).values():
+            found |= set(given if isinstance(given, list) else [given])
+    return {name.strip("/") for name in found}
+
+
+def _register(parts: Installation, name: str) -> None:
+    files = []
+    for number in range(6):
+        path = parts.folder / f"{name.replace(':', '_')}.{number}.txt"
+        path.write_text(f"{name} {number}\n")
+        files.append({"lfn": path.name, "url": path.as_uri(), "size_bytes": path.stat().st_size,
+                      "adler32": f"{adler32(path.read_bytes()):08x}"})  # fmt: skip
+    answer = parts.api("POST", "/v1/datasets", json={"name": name, "files": files})
+    assert answer.status_code == 201, answer.text
+
+
+def _culm(parts: Installation, work: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "culm", *words], env=parts.environment, cwd=work, text=True,
+        capture_output=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+CASES = [
+    # workflow, inputs, how its steps ended
+    ("simple_chain.cwl", "dummy.yaml", {"done": 2}),
+    ("sig_bg_comb.cwl", "sig_bg_comb.yaml", {"done": 6}),
+    ("merge_many.cwl", "merge_many.yaml", {"done": 13}),
+    ("cond.cwl", "dummy.yaml", {"done": 2}),
+    ("cond_fails.cwl", "dummy.yaml", {"done": 1, "failed": 1}),
+    ("loop.cwl", "dummy.yaml", {"done": 11}),
+    ("sequential_loop.cwl", "signal.yaml", {"done": 3}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_documented_workflows_run_to_the_end(installation: Installation, work: Path) -> None:
+    installation.start_all(pilots=2, slots=4)
+    for name in sorted(_datasets(work)):
+        _register(installation, name)
+    numbers = []
+    for cwl, inputs, _ in CASES:
+        done = _culm(installation, work, "chain", "--cwl", cwl, "--yaml", inputs,
+                     "--outDS", f"user.root.{cwl}")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        numbers.append(done.stdout.strip())
+    try:
+        for number in numbers:
+            path = f"/v1/workflows/{number}"
+            wait_until(lambda path=path: _get(installation, path)["final"], path, 120)
+    finally:
+        print(installation.logs()[-6000:])
+    ends = [_get(installation, f"/v1/workflows/{number}") for number in numbers]
+    assert [(end["name"], end["status"], end["step_counts"]) for end in ends] == [
+        (f"user.root.{cwl}", "done", counts) for cwl, _, counts in CASES]  # fmt: skip
+    merged = ends[2]["outputs"]["outDS"]
+    files = installation.api("GET", f"/v1/datasets/{merged}/files").json()["files"]
+    assert files, "the merged output is in the catalogue"
+    shown = _culm(installation, work, "workflow", "show", numbers[5], "--json")
+    decided = [step["decision"] for step in json.loads(shown.stdout)["steps"] if step["decision"]]
+    assert [one["to_terminate"] for one in decided] == [False, False, True]
+    picture = installation.folder / "loop.svg"
+    drawn = _culm(installation, work, "workflow", "graph", numbers[5], "--svg", str(picture))
+    assert (drawn.returncode, "work_loop/checkpoint" in picture.read_text()) == (0, True)
+    assert _culm(installation, work, "workflow", "wait", *numbers[:2]).returncode == 0
+    assert _culm(installation, work, "audit").returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_how_to_runs_as_it_is_written(installation: Installation, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "run-workflow.md").read_text()
+    page = page.replace("user.alice.", "user.root.")
+    folder = tmp_path / "howto"
+    folder.mkdir()
+    for name, text in re.findall(r"```\w+\n# (\S+\.\w+)\n(.*?)```", page, re.DOTALL):
+        (folder / name).write_text(text)
+    (commands,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    (python,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+                 if "client.chain" in block]  # fmt: skip
+    installation.start_all(pilots=1, slots=4)
+    token = {"CULM_TOKEN_FILE": str(installation.folder / "data" / "tokens" / "admin.token")}
+    environment = installation.environment | token | {"PYTHONPATH": str(ROOT)}
+    culm = f'culm() {{ "{sys.executable}" -m culm "$@"; }}\n'
+    done = subprocess.run(["bash", "-ec", culm + commands], cwd=folder, env=environment, text=True,
+                          capture_output=True, check=False, timeout=200)  # fmt: skip
+    assert done.returncode == 0, done.stderr + installation.logs()
+    assert "throw done" in done.stdout
+    (result,) = (folder / "result").rglob("*pi.txt")
+    assert float(result.read_text()) == pytest.approx(3.14159, abs=0.02)
+    said = subprocess.run([sys.executable, "-c", python], cwd=folder, env=environment, text=True,
+                          capture_output=True, check=False, timeout=200)  # fmt: skip
+    assert said.stdout.startswith("done"), said.stderr
+
+
+def _get(parts: Installation, path: str) -> dict[str, Any]:
+    answer: dict[str, Any] = parts.api("GET", path).json()
+    return answer
