@@ -85,6 +85,7 @@ NAMES: Mapping[str, tuple[str, Convert]] = {
     "transferringlimit": ("transferring_limit", _limit),
     "numslots": ("n_slots", _whole),
     "type": ("kind", _kind),
+    "workflow": ("workflow", _string),
 }
 """By CRIC's name in small letters: ours, and how the value is read."""
 DIRECT = ("direct_access_lan", "direct_access_wan")

@@ -44,6 +44,10 @@ class QueueSettings:
             "unit": "",
         },
     )
+    workflow: str = _text(
+        "how jobs come to its nodes, as CRIC names it (pull_ups, push): the word of "
+        "HEARTBEAT_TIMEOUT_<workflow>"
+    )
     core_count: int | None = _setting("the most cores of one job", "cores", high=4096)
     min_core_count: int = _setting("the fewest cores of one job", "cores", 1, high=4096)
     core_power: float = _setting("the power of one core", "HS06", 10.0, low=0.001, high=10_000)

@@ -37,11 +37,12 @@ _ACTOR = "quiet_jobs"
 
 @dataclass(frozen=True, slots=True)
 class _Queue:
-    """What the rules want to know of a queue."""
+    """What the rules want to know of a queue, and how long they wait there."""
 
-    is_paused: bool
-    is_exempt: bool
-    last_start: datetime | None
+    limits: Timeouts
+    is_paused: bool = False
+    is_exempt: bool = False
+    last_start: datetime | None = None
 
 
 def quiet_jobs(books: Books) -> str:
@@ -75,10 +76,11 @@ _COLUMNS = (
 
 def _silent(session: Session, after: int) -> list[Any]:
     """Jobs that may be due, with a number above `after`, in order; a look, not a verdict."""
-    limits = values(session).of(Timeouts)
-    silent = []
+    limits, silent = values(session).of(Timeouts), []
+    everywhere = {queue.limits for queue in _queues(session).values()} | {limits}
     for status in JobStatus:
-        seconds = shortest_seconds(status, limits)
+        waits = (shortest_seconds(status, each) for each in everywhere)
+        seconds = min((each for each in waits if each is not None), default=None)
         if seconds is not None:
             mine = JOB.c.status == str(status)
             silent.append(and_(mine, JOB.c.modified_at <= db_now(-seconds)))
@@ -105,9 +107,11 @@ def _judge(session: Session, rows: list[Any]) -> Mapping[Remedy, Found]:
         select(*_COLUMNS).where(id_in(JOB.c.id, [row.id for row in rows], session))
         .order_by(JOB.c.id).with_for_update()
     ).all()  # fmt: skip
-    queues, now, limits = _queues(session), database_time(session), values(session).of(Timeouts)
+    queues, now = _queues(session), database_time(session)
+    vanished = _Queue(limits=values(session).of(Timeouts))
     for row in held:
-        found = due(_quiet(row, queues[row.queue_id], now), limits)
+        queue = queues.get(row.queue_id, vanished)
+        found = due(_quiet(row, queue, now), queue.limits)
         if found is not None:
             by_remedy[found.remedy][row.task_id][row.id] = found
     return by_remedy
@@ -134,14 +138,14 @@ def _queues(session: Session) -> dict[int, _Queue]:
     rows = session.connection().execute(
         select(QUEUE.c.id, QUEUE.c.name, QUEUE.c.status, QUEUE.c.settings)
     )
-    return {
-        row.id: _Queue(
-            row.status == QueueStatus.PAUSED,
-            queue_settings(row.settings, row.name).disable_reassign,
-            starts.get(row.id),
-        )
-        for row in rows
-    }
+    found, now = {}, values(session)
+    for row in rows:
+        settings = queue_settings(row.settings, row.name)
+        found[row.id] = _Queue(
+            is_paused=row.status == QueueStatus.PAUSED, is_exempt=settings.disable_reassign,
+            last_start=starts.get(row.id), limits=now.of(Timeouts, workflow=settings.workflow),
+        )  # fmt: skip
+    return found
 
 
 def _rebroker(session: Session, found: Found) -> int:

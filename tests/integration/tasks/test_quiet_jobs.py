@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -10,6 +11,8 @@ from tasks.stages.rests import rest_black_holes, resting
 from tasks.stages.service import beat
 from tasks.stages.timeouts import quiet_jobs
 from tasks.store.books import Books
+from tasks.store.configuration import set_value
+from tasks.store.moves import database_time
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.scene import PAST, rows, run_to_the_end, sql, status, value
 
@@ -55,6 +58,26 @@ def test_queue_that_is_exempt_keeps_its_jobs(books: Books, how: str) -> None:
     assert job_states(books) == ["activated"]
 
 
+@pytest.mark.parametrize(("workflow", "said"), [
+    pytest.param("push", "0 jobs back to brokerage, 1 failed: no news for too long", id="its own"),
+    pytest.param("pull_ups", "", id="another's"),
+])  # fmt: skip
+def test_heartbeat_timeout_may_differ_by_the_queues_workflow(
+    books: Books, workflow: str, said: str
+) -> None:
+    a_task(books)
+    run_stages(books)
+    pilot = a_pilot(books)
+    [job] = get_work(books, pilot).jobs
+    report(books, pilot, a_report(job, "running"))
+    sql(books, "UPDATE queue SET settings = :s", s=json.dumps({"workflow": "push"}))
+    with books.write() as session:
+        set_value(session, f"HEARTBEAT_TIMEOUT_{workflow}", "1", "root")
+        ago = database_time(session) - timedelta(seconds=60)
+    sql(books, "UPDATE job SET modified_at = :ago", ago=ago.strftime("%Y-%m-%d %H:%M:%S.%f"))
+    assert quiet_jobs(books) == said
+
+
 def test_job_that_runs_for_too_long_fails_without_spending_an_attempt(books: Books) -> None:
     task_id = a_task(books, max_attempts=1)
     run_stages(books)
@@ -66,6 +89,14 @@ def test_job_that_runs_for_too_long_fails_without_spending_an_attempt(books: Boo
     assert report(books, pilot, a_report(job, "running", 2))[0].instruction == "forget"
     run_to_the_end(books, pilot)
     assert (job_states(books), status(books, task_id)) == (["failed", "finished"], "done")
+
+
+def test_jobs_at_a_queue_that_vanished_are_timed_as_anywhere(books: Books) -> None:
+    a_task(books)
+    run_stages(books)
+    sql(books, "UPDATE job SET queue_id = 999")
+    in_the_past(books)
+    assert quiet_jobs(books).startswith("1 jobs back to brokerage")
 
 
 def test_deaf_server_times_nothing_out(books: Books) -> None:
