@@ -14,7 +14,7 @@ from culm.cli.render import Json, print_fields, print_json, print_table, say, wh
 from culm.core.documents import read_document
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.units import format_duration
-from culm.wire.grid import GridChange
+from culm.wire.grid import EndpointEntry, GridChange
 from culm.wire.views import QueueView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and set queues.")
@@ -97,6 +97,58 @@ def _print_change(change: GridChange) -> None:
         say(f"left aside: {words}")
     if change.dry_run:
         say("only checked: nothing was changed")
+
+
+@app.command()
+def grid(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show sites, storage and links; --json is the whole document, as culm queue add takes it."""
+    found = client_of(ctx).grid()
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("site", "nucleus", "queues", "down from", "until"),
+        (
+            (
+                name,
+                "yes" * site.is_nucleus,
+                ", ".join(q for q, entry in found.queues.items() if entry.site == name),
+                when(site.down_from),
+                when(site.down_until),
+            )
+            for name, site in found.sites.items()
+        ),
+    )
+    print_table(
+        ("storage", "site", "free GB", "of GB", "state"),
+        (
+            (name, e.site, _number(e.free_gb), _number(e.total_gb), _state(e))
+            for name, e in found.endpoints.items()
+        ),
+    )
+    print_table(
+        ("from", "to", "distance", "MB/s last day", "files queued", "state"),
+        (
+            (
+                link.source,
+                link.destination,
+                _number(link.closeness),
+                _number(link.mb_per_second_last_day),
+                link.n_files_queued,
+                "blocked" * link.is_blocked,
+            )
+            for link in found.links
+        ),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _state(endpoint: EndpointEntry) -> str:
+    words = ("blacklisted" * endpoint.is_blacklisted, "tape" * endpoint.is_tape)
+    return ", ".join(word for word in words if word)
 
 
 @app.command()

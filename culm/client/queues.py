@@ -9,7 +9,7 @@ from culm.client.calls import Calls
 from culm.client.reading import read
 from culm.client.transport import Call, path_of
 from culm.core.errors import NotFound
-from culm.wire.grid import GridChange, GridUpload
+from culm.wire.grid import Grid, GridChange, GridUpload
 from culm.wire.views import (
     PilotList,
     PilotView,
@@ -56,6 +56,10 @@ class QueueCalls(Calls):
     def set_queue_status(self, name: str, status: str) -> QueueView:
         """The queue after its status was set: online, offline, test, brokeroff, paused (admin)."""
         return self._post(QueueView, StatusChange(status=status), "queues", name, "status")
+
+    def grid(self) -> Grid:
+        """Sites, storage with its space, queues and links: what `write_grid` takes."""
+        return self._get(Grid, "grid")
 
     def write_grid(self, document: Mapping[str, Any], *, dry_run: bool = False) -> GridChange:
         """What a document of sites, queues, endpoints and links changed, or would (admin).

@@ -7,18 +7,19 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from culm.wire.grid import GridChange, GridUpload
+from culm.wire.grid import Grid, GridChange, GridUpload
 from server.bodies import JsonBody
-from server.identity.access import ADMIN, actor_of
+from server.identity.access import ADMIN, PERSON, actor_of
 from server.limits import BULK
 from server.parts import parts_of
 from server.replies import reply
 from server.routing import Noun, Terms
 from tasks.grid_changes import write_grid
+from tasks.views.grid import whole_grid
 
 log = logging.getLogger(__name__)
 
-grid = Noun("grid", "Sites, queues, storage and links, written as one document.")
+grid = Noun("grid", "Sites, queues, storage and links as one document.")
 _EXAMPLE = {
     "document": {
         "sites": {"CERN": {"is_nucleus": True}},
@@ -26,6 +27,13 @@ _EXAMPLE = {
     },
     "dry_run": True,
 }
+
+
+@grid.get("/v1/grid", Terms(PERSON, answers=Grid))
+def show_the_grid(request: Request) -> Response:
+    """Sites, storage with its space, queues and links, in the form in which they are written."""
+    with parts_of(request).books.read() as session:
+        return reply(whole_grid(session))
 
 
 @grid.post("/v1/grid", Terms(ADMIN, takes=GridUpload, answers=GridChange, example=_EXAMPLE))

@@ -347,6 +347,14 @@ class Handler(BaseHTTPRequestHandler):
                     "created": True, "warnings": ["odd"]}, 201)  # fmt: skip
 
     def on_grid(self) -> None:
+        if self.command == "GET":
+            entries = {name: {"site": "S", "settings": queue["settings"]}
+                       for name, queue in self.world.queues.items()}  # fmt: skip
+            store = {"site": "S", "url": "file:///s", "free_gb": 12.5, "is_tape": True}
+            link = {"source": "S", "destination": "T", "closeness": 3, "is_blocked": True}
+            self.value({"sites": {"S": {"is_nucleus": True}}, "endpoints": {"STORE": store},
+                        "queues": entries, "links": [link]})  # fmt: skip
+            return
         upload = json.loads(self.body)
         found = upload["document"]["queues"]
         if not upload["dry_run"]:

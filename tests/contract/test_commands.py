@@ -333,6 +333,11 @@ def test_grid_is_added_from_a_file_and_queues_are_steered(
     assert world.queues["BIG"]["settings"] == {"core_count": 8}
     for command, status in (("drain", "brokeroff"), ("test", "test"), ("online", "online")):
         assert f"queue BIG is {status}" in culm("queue", command, "BIG").stderr
+    shown = culm("queue", "grid").stdout.splitlines()
+    assert ["S", "yes", "BIG", "", ""] in [line.split("\t") for line in shown]
+    assert ["STORE", "S", "12.5", "", "tape"] in [line.split("\t") for line in shown]
+    assert ["S", "T", "3", "", "0", "blocked"] in [line.split("\t") for line in shown]
+    assert json.loads(culm("queue", "grid", "--json").stdout)["queues"]["BIG"]["site"] == "S"
     grid.write_text("- a\n")
     assert "sites, endpoints, queues, links" in culm("queue", "add", "grid.yaml").stderr
 

@@ -199,6 +199,7 @@ def test_grid_is_written_by_administrators_all_or_nothing(scene: Scene) -> None:
     shown = alice.get("/v1/queues/BIG").json()
     assert (shown["site"], shown["settings"]) == ("CERN", {"core_count": 8})
     assert (shown["reads"], shown["writes"]) == (["LOCAL"], ["LOCAL"])
+    assert alice.get("/v1/grid").json()["queues"].keys() >= document["queues"].keys()
     document["queues"] |= {"ODD": {"site": "CERN", "settings": {"core_cont": 1}}}
     refused = root.post("/v1/grid", json={"document": document})
     assert refused.status_code == 422

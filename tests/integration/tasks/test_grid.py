@@ -10,6 +10,7 @@ import pytest
 
 from culm.core.documents import read_document
 from culm.core.errors import InvalidRequest
+from culm.wire.codec import encode
 from culm.wire.grid import GridChange
 from flows.configuring import configurator
 from tasks.grid_changes import write_grid
@@ -17,6 +18,7 @@ from tasks.queue_changes import set_queue_status
 from tasks.stages.queue_statistics import queue_statistics
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
+from tasks.views.grid import whole_grid
 from tests.builders import a_pilot, a_report, a_task, get_work, report, run_stages, task_row
 from tests.integration.tasks.scene import rows, sql, value
 
@@ -48,6 +50,18 @@ def test_example_is_loaded_and_takes_work(books: Books) -> None:
     run_stages(books)
     where = "SELECT DISTINCT q.name FROM job j JOIN queue q ON q.id = j.queue_id WHERE task_id = :t"
     assert rows(books, where, t=task_id) == [("CERN_HIMEM",)]
+
+
+def test_what_is_shown_can_be_written_again_and_changes_nothing(books: Books) -> None:
+    written(books, read_document(str(EXAMPLE)))
+    with books.read() as session:
+        shown = encode(whole_grid(session))
+    assert len(shown["links"]) == 77
+    assert shown["queues"]["CERN"]["writes"] == ["CERN_DISK"]
+    change = written(books, shown)
+    assert (change.queues_added, change.queues_changed) == ((), ())
+    with books.read() as session:
+        assert encode(whole_grid(session)) == shown
 
 
 def test_document_with_a_fault_changes_nothing(books: Books) -> None:
