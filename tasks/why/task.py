@@ -21,6 +21,7 @@ from tasks.views.shown import moment
 from tasks.why.brokerage import of_brokerage
 from tasks.why.findings import ENDED, NOT_YET, TAKEN, WAITS, Finding, many, since
 from tasks.why.lines import of_lines
+from tasks.why.search import limit_of_search, of_search
 
 ERRORS_SHOWN = 3
 _T = TaskStatus
@@ -162,12 +163,13 @@ def _next_jobs(session: Session, task: Task, with_queues: bool) -> Finding:
     """Its jobs where they are; and what hinders further ones, if input is left for some."""
     lines, n_unused = of_lines(session, task.id), _n_unused(session, task.id)
     if not n_unused:
-        return lines or _OVER
+        return lines or of_search(session, task) or _OVER
     brokered = of_brokerage(session, task, with_queues=with_queues)
     throttled = why_throttled(session, (task.share_name, task.resource_type))
     if lines is None:
         return _unbrokered(session, task, brokered, throttled)
     further = f"no further jobs for now: {throttled}" if throttled else _further(brokered)
+    further = limit_of_search(session, task) or further
     return replace(
         brokered, verdict=lines.verdict, details=(*lines.details, further),
         summary=f"{lines.summary}, {many(n_unused, 'input file')} not in a job yet",
