@@ -21,7 +21,7 @@ from flows.table import ROWS
 from tasks.store.books import Books
 
 STAGES = (
-    "refine", "feed", "assign", "steer", "generate", "collect", "scout", "post_process", "retry",
+    "refine", "feed", "assign", "generate", "collect", "scout", "steer", "post_process", "retry",
     "command",
 )  # fmt: skip
 OURS = [*STAGES, *ROWS, "watchdogs", "run_task", "wait_for_task"]
