@@ -21,9 +21,8 @@ from flows.table import all_rows
 from tasks.store.books import Books
 
 STAGES = (
-    "refine", "feed", "assign", "steer", "generate", "collect", "scout", "merge", "post_process",
-    "retry",
-    "command", "workflow",
+    "refine", "feed", "assign", "generate", "collect", "scout", "merge", "steer", "post_process",
+    "retry", "command", "workflow",
 )  # fmt: skip
 _OTHERS = (
     "watchdogs", "run_task", "wait_for_task", "run_workflow", "workflow_picture", "part",

@@ -22,6 +22,7 @@ from tasks.why.brokerage import of_brokerage
 from tasks.why.findings import ENDED, NOT_YET, TAKEN, WAITS, Finding, many, since
 from tasks.why.lines import of_lines
 from tasks.why.nuclei import kept_choice, of_nuclei
+from tasks.why.search import limit_of_search, of_search
 from tasks.why.serving import merging_in_words
 
 ERRORS_SHOWN = 3
@@ -178,12 +179,13 @@ def _next_jobs(session: Session, task: Task, with_queues: bool) -> Finding:
         merging = merging_in_words(session, task)
         if lines and merging:
             lines = replace(lines, details=(*lines.details, merging))
-        return lines or _OVER
+        return lines or of_search(session, task) or _OVER
     brokered = of_brokerage(session, task, with_queues=with_queues)
     throttled = why_throttled(session, (task.share_name, task.resource_type))
     if lines is None:
         return _unbrokered(session, task, brokered, throttled)
     further = f"no further jobs for now: {throttled}" if throttled else _further(brokered)
+    further = limit_of_search(session, task) or further
     return replace(
         brokered, verdict=lines.verdict, details=(*lines.details, further),
         summary=f"{lines.summary}, {many(n_unused, 'input file')} not in a job yet",

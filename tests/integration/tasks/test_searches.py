@@ -10,6 +10,7 @@ import pytest
 
 from tasks.stages import STAGES
 from tasks.store.books import Books
+from tasks.why.task import why_task
 from tests.builders import a_dataset, a_pilot, a_report, a_task, report, run_stages, task_row
 from tests.integration.tasks.scene import (
     adds_up,
@@ -388,3 +389,20 @@ def test_ordinary_tasks_have_nothing_of_a_search(books: Books) -> None:
     jobs = run_jobs(books, pilot)
     assert [(job.files, job.result_name, job.saved) for job in jobs] == [({}, None, ())] * 2
     assert status(books, task_id) == "done"
+
+
+def test_why_says_what_a_search_waits_for(books: Books) -> None:
+    task_id = a_search(books, max_points=3, max_evaluation_jobs=2, n_points_per_iteration=3)
+    pilot = a_pilot(books)
+
+    def said() -> tuple[str, str]:
+        with books.read() as session:
+            found = why_task(session, task_id)
+        return found.summary, found.details[-1]
+
+    run_stages(books, "refine", "feed", "assign")
+    assert said()[0] == "its next points are chosen: 0 points of 3 evaluated"
+    run_stages(books)
+    assert said()[1] == "no further jobs for now: 1 job at a time (nParallelEvaluation)"
+    evaluate_jobs(books, pilot, work_of(books, pilot))
+    assert said()[1] == "no further jobs: all 2 (maxEvaluationJobs) are used"
