@@ -19,6 +19,8 @@ _TYPES = re.compile(
     r"Source '(?P<source>[^']*)' of type (?P<given>.*) is incompatible "
     r"with sink '(?P<sink>[^']*)' of type (?P<taken>.*)"
 )
+_NAME = re.compile(r"'[^']*'$")
+"""The rest of a line of context that was too long for one line."""
 _TRIED = re.compile(r",? tried .*$")
 _CONTINUED = re.compile(r"^(?:with sink|source has linkMerge|tool output|Source is from|but )")
 _LONGEST = 400
@@ -31,7 +33,7 @@ def faults_of(error: Exception, fallback: str) -> list[FieldFault]:
     found: list[tuple[str, str]] = []
     around = ""  # what the words before said that they were looking at
     for place, words in _entries(str(error)):
-        if words.startswith(_CONTEXT):
+        if words.startswith(_CONTEXT) or (around and _NAME.match(words)):
             around = place or around
         elif found and (_CONTINUED.match(words) or not (place or around)):
             # Of a link between types that do not fit, the end that takes is the one to mend.
