@@ -14,7 +14,7 @@ from tasks.stages.workflow_command import command_workflow
 from tasks.stages.workflow_submit import submit_workflow
 from tasks.store.books import Books
 from tests.builders import a_dataset, a_task, run_stages
-from tests.integration.tasks.scene import rows, value
+from tests.integration.tasks.scene import rows, sql, value
 from tests.integration.tasks.workflow_scene import (
     CHAIN,
     HEAD,
@@ -207,6 +207,25 @@ def test_retry_takes_up_the_tasks_that_did_part_of_their_work(books: Books) -> N
     assert n_tasks(books) == 2
     names = [job.task_name[-4:] for job in hands.jobs]
     assert (names.count("part"), names.count("fter")) == (4, 3)
+
+
+def test_task_that_is_told_to_go_on_has_not_ended(books: Books) -> None:
+    hands = Hands(books)
+    a_dataset(books, 2, "user.alice.two")
+    text = HEAD + prun("part", "{default: user.alice.two}", "--nFilesPerJob 1")
+    made = a_workflow(books, "w.cwl", {"w.cwl": text})
+    hands.bad_jobs = 1
+    hands.to_the_end()
+    order(books, made, "retry")
+    run_stages(books, "workflow")
+    sql(books, "UPDATE workflow SET news = news + 1")
+    run_stages(books, "workflow")
+    assert steps(books, made) == {"000_part": "submitted"}
+    # A command that changes nothing lets the workflow look at the task again.
+    sql(books, "UPDATE command SET command = 'resume' WHERE done_at IS NULL")
+    run_stages(books, "command", "workflow")
+    assert steps(books, made) == {"000_part": "finished"}
+    assert status_of(books, made)[0] == "finished"
 
 
 def test_branch_not_taken_after_a_retry_is_unused(books: Books) -> None:
