@@ -11,7 +11,7 @@ from typing import Any
 from culm.client.hpo import options_in
 from culm.client.search_files import Reader
 from culm.core.errors import InvalidRequest
-from culm.core.nearest import unknown_name
+from culm.core.nearest import nearest
 from cwl.arguments import Arguments
 from cwl.bundle import Bundle
 from cwl.links import StepFault
@@ -42,7 +42,9 @@ def in_bundle(files: Mapping[str, str]) -> Reader:
         if name.startswith(("/", "../")) or name == "..":
             raise _absent(path, "must lie below the workflow's directory (--workDir)")
         if name not in files:
-            raise _absent(path, f"was not sent along: {unknown_name(name, files)}")
+            near = nearest(name, files)
+            meant = f"; did you mean {near}?" if near else ": no such file where it was submitted"
+            raise _absent(path, f"was not sent along{meant}")
         return files[name]
 
     return read

@@ -12,7 +12,7 @@ from typing import Any
 
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
-from culm.wire.search import Segment
+from culm.wire.search import MAX_SEGMENTS, Segment
 from culm.wire.search_space import entry_faults, space_faults
 
 MAX_FAULTS = 50
@@ -104,13 +104,13 @@ def spaces(document: Document, n_segments: int) -> list[dict[str, Any]]:
     faults: list[FieldFault] = []
     start = 0
     for space in each:
+        if len(faults) >= MAX_FAULTS:
+            break
         if not isinstance(space, dict):
             needed = "an object of hyperparameters is needed"
             faults.append(FieldFault(document.at(start=start), ascii(space)[:80], needed))
             continue
         faults += islice(_space_faults(document, space, start), MAX_FAULTS)
-        if len(faults) >= MAX_FAULTS:
-            break
         start = document.place(next(iter(space), ""), start=start) if len(each) > 1 else 0
         start += 1
     if faults:
@@ -141,6 +141,9 @@ def segments(document: Document) -> list[Segment]:
     if not isinstance(document.value, list) or not document.value:
         needed = "a list of objects with name and files is needed"
         raise wrong([FieldFault(document.at(), ascii(document.value)[:80], needed)])
+    if len(document.value) > MAX_SEGMENTS:
+        shown = f"{len(document.value)} segments"
+        raise wrong([FieldFault(document.at(), shown, f"at most {MAX_SEGMENTS}")])
     faults: list[FieldFault] = []
     found = []
     for number, entry in enumerate(document.value):

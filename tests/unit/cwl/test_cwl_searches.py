@@ -113,14 +113,14 @@ FAULTS: list[tuple[str, dict[str, str], str]] = [
      "main.cwl:6 s --searchSpaceFile: missing - name the file with the search space"),
     ("--searchSpaceFile space.json", {}, "main.cwl:6 s --evaluationExec: missing"),
     (ARGS.replace("space.json", "spce.json"), {},
-     "s --searchSpaceFile: spce.json - was not sent along: unknown; did you mean space.json?"),
+     "s --searchSpaceFile: spce.json - was not sent along; did you mean space.json?"),
     (ARGS.replace("space.json", "../space.json"), {}, "must lie below the workflow's directory"),
     (ARGS.replace("space.json", "/etc/passwd"), {}, "must lie below the workflow's directory"),
     (ARGS, {"space.json": BROKEN}, "s --searchSpaceFile space.json:2: x.method: "),
     (ARGS, {"space.json": "{\n,"}, "s --searchSpaceFile space.json:2: ',' - no JSON"),
     (ARGS + " --segmentSpecFile seg.json", {"seg.json": '[\n{"nam": 1}]'},
      "--segmentSpecFile seg.json:2: segment 1.nam"),
-    ("--loadJson none.json", {}, "--loadJson: none.json - was not sent along"),
+    ("--loadJson none.txt", {}, "--loadJson: none.txt - was not sent along: no such file where"),
     ("--loadJson c.json", {"c.json": '{\n"maxPoint": 3}'},
      "--loadJson c.json:2: maxPoint: 3 - unknown; did you mean max"),
     ("--loadJson c.json", {"c.json": "[]"}, "--loadJson c.json:1: [] - an object of options"),
@@ -145,7 +145,18 @@ def test_child_of_a_search_without_metrics_is_told_what_to_give() -> None:
     assert "--evaluationMetrics" in found
 
 
-def test_faults_of_a_huge_file_are_told_up_to_a_limit() -> None:
-    wrong: dict[str, Any] = {f"p{number}": 1 for number in range(5000)}
-    found = refused(a_workflow(phpo(ARGS)), **{"space.json": json.dumps(wrong)})
-    assert len(found) == 50
+@pytest.mark.parametrize(
+    ("more", "name", "document", "n_faults"),
+    [
+        ("", "space.json", {f"p{number}": 1 for number in range(5000)}, 50),
+        (" --segmentSpecFile f.json", "f.json", [{"nam": 1}] * 900, 50),
+        (" --segmentSpecFile f.json", "f.json", [{"name": "a", "files": ["x"]}] * 1001, 1),
+        # A file of options is read when the step begins: all that is wrong is one fault of it.
+        (" --loadJson f.json", "f.json", {f"p{number}": 1 for number in range(5000)}, 1),
+    ],
+)
+def test_faults_of_a_huge_file_are_told_up_to_a_limit(
+    more: str, name: str, document: Any, n_faults: int
+) -> None:
+    files = {"space.json": SPACE_JSON} | {name: json.dumps(document)}
+    assert len(refused(a_workflow(phpo(ARGS + more)), **files)) == n_faults
