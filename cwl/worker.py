@@ -19,6 +19,7 @@ from cwl.loading import load
 from cwl.lowering import lower
 from cwl.plan import plan_to_json
 from cwl.preview import preview
+from cwl.searches import with_files
 from cwl.walk import Run
 
 
@@ -47,6 +48,7 @@ def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
     plan = lower(loaded)
     if isinstance(plan, list):
         return _refusal(plan)
+    plan = with_files(plan, bundle)
     order = job_order(bundle, plan)
     if isinstance(order, list):
         return _refusal(order)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from culm.client.prun import Prun, specification
 from culm.core.errors import InvalidRequest
 from culm.wire.task_spec import TaskSpec
 from cwl.outcomes import Start
 from cwl.plan import Kind
+from cwl.specifications import specification_of
 from tasks.tagging import claims_of
 from tasks.workflows.junctions import as_junction
 
 NOT_HERE = {
-    Kind.PHPO: "searches (run: phpo) cannot run in a workflow yet",
-    Kind.TOOL: "tools of standard CWL cannot run yet: only prun and junction can",
+    Kind.TOOL: "tools of standard CWL cannot run yet: only prun, phpo and junction can",
 }
 """Kinds of steps that are understood, and not carried out here."""
 
@@ -38,12 +37,7 @@ def spec_of_start(start: Start, owner: Owner, parent_task_id: int | None) -> Tas
     """
     if start.kind in NOT_HERE or start.task is None:
         raise InvalidRequest(NOT_HERE.get(start.kind, f"{start.kind} is no task"))
-    try:
-        options = Prun(**start.task.options)
-    except TypeError as error:
-        raise InvalidRequest(f"its options make no task: {error}") from error
-    sandbox = None if options.no_sandbox else owner.sandbox
-    spec = specification(options, start.task.name, sandbox)
+    spec = specification_of(start.kind, start.task, owner.sandbox)
     claimed = claims_of(spec)
     if claimed and not owner.may_claim:
         words = "only the production role may say whose share a task counts for"

@@ -346,8 +346,6 @@ REFUSED = [
      "w.cwl:6 a inputs[0].datasets: user.alice.none - no such dataset"),
     ({"w.cwl": HEAD + prun("a", more="--workingGroup higgs")},
      "working_group: only the production role may say whose share a task counts for"),
-    ({"w.cwl": HEAD + "  s:\n    run: phpo\n    in: {opt_args: {default: '--maxPoints 3'}}\n"
-      "    out: [outDS]\n"}, "w.cwl:6 s: phpo - searches (run: phpo) cannot run"),
 ]  # fmt: skip
 
 
