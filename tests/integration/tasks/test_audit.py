@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from tasks.audit import CHECKS, EXAMPLES, audit
+from tasks.queue_changes import set_queue
 from tasks.store.books import Books
 from tests.builders import (
     a_dataset,
@@ -241,6 +242,7 @@ def full_books(
         seed.seed(books, Path(directory) / "storage")
         with books.write() as session:
             session.connection().exec_driver_sql("UPDATE storage_endpoint SET directory = NULL")
+            set_queue(session, "LOCAL", "LOCAL", {"n_slots": 1000})
         _fill(books)
         yield books
 
