@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
-from culm.client.hpo import Hpo
-from culm.client.prun import Prun
+from culm.client.hpo_options import Hpo
+from culm.client.prun_options import Prun
 from culm.core.nearest import nearest
 from cwl.links import StepFault
 from cwl.panda_options import ALIASES, SWITCHES, VALUED

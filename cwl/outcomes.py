@@ -37,7 +37,7 @@ class Outcome:
 class Task:
     """A task as it is to be submitted: its name, and the options that are known of it.
 
-    `options` are those of `culm.client.prun.Prun` (of a search: `culm.client.hpo.Hpo`) by the
+    `options` are those of `culm.client.prun_options.Prun` (of a search: `hpo_options.Hpo`) by the
     names of its fields; `others` are options that it does not have, by PanDA's names. `outputs`
     are the ends of the names of its datasets, `files` those that a search may name, by path.
     """

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from culm.client.hpo import Hpo
-from culm.client.prun import Prun
+from culm.client.hpo_options import Hpo
+from culm.client.prun_options import Prun
 from cwl.plan import Kind
 
 _MAYBE_STRING = ["null", "string"]

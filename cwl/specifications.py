@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from culm.client.hpo import OPTIONS as OPTIONS_OF_HPO
-from culm.client.hpo import Hpo, search_specification
-from culm.client.prun import OPTIONS as OPTIONS_OF_PRUN
-from culm.client.prun import Prun, specification
+from culm.client.hpo import search_specification
+from culm.client.hpo_options import OPTIONS as OPTIONS_OF_HPO
+from culm.client.hpo_options import Hpo
+from culm.client.prun import specification
+from culm.client.prun_options import OPTIONS as OPTIONS_OF_PRUN
+from culm.client.prun_options import Prun
 from culm.core.errors import InvalidRequest
 from culm.wire.task_spec import TaskSpec
 from cwl.outcomes import Task

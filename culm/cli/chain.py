@@ -9,8 +9,8 @@ import typer
 
 from culm.cli.context import client_of
 from culm.cli.options import options_from
-from culm.cli.prun import Key, Timeout, warn_of_left_out
 from culm.cli.render import Json, print_json, print_line, say
+from culm.cli.submitting import Key, Timeout, warn_of_left_out
 from culm.client.chain import Chain
 from culm.core.units import parse_duration
 from culm.wire.workflows import StepAsRun, WorkflowCheck

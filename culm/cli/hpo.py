@@ -10,11 +10,9 @@ import typer
 from culm.cli.context import client_of
 from culm.cli.ids import TaskId, task_id
 from culm.cli.options import options_from
-from culm.cli.prun import DryRun, Key, Timeout, Wait, tell, wait_for, warn_of_left_out
 from culm.cli.render import Json, print_fields, print_json, print_line, print_table, say
-from culm.client.hpo import Hpo
-from culm.core.units import parse_duration
-from culm.wire.codec import encode
+from culm.cli.submitting import Asked, DryRun, Key, Timeout, Wait, submit
+from culm.client.hpo_options import Hpo
 from culm.wire.search_views import PointView, SearchView
 
 app = typer.Typer(rich_markup_mode=None)
@@ -40,18 +38,10 @@ def hpo(  # noqa: PLR0913, PLR0917 - each is an option of the command
     if ctx.invoked_subcommand is not None:
         return
     client = client_of(ctx)
-    timeout_seconds = parse_duration(timeout) if timeout else None
-    prepared = client.prepare_search(options, offline=dry_run)
-    if prepared.chosen:
-        warn_of_left_out(prepared.chosen)
-    if dry_run:
-        print_json(encode(prepared.spec))
-        return
-    accepted = client.send_search(prepared, key)
-    tell(accepted, as_json=as_json and not wait, quiet=as_json)
-    if wait:
-        raise typer.Exit(wait_for(client, accepted.task_id, timeout_seconds, as_json=as_json))
-    say(f"  next: culm hpo show {accepted.task_id}")
+    asked = Asked(wait=wait, timeout=timeout, dry_run=dry_run, as_json=as_json,
+                  next_words="culm hpo show")  # fmt: skip
+    submit(client, lambda: client.prepare_search(options, offline=dry_run),
+           lambda prepared: client.send_search(prepared, key), asked)  # fmt: skip
 
 
 Plots = Annotated[

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from culm.client.api import Client
-    from culm.client.prun import Prun
+    from culm.client.prun_options import Prun
 
 __all__ = ["Client", "Prun"]
 
 # Who wants `Prun` alone must not pay for an HTTP library.
-_HOMES = {"Client": "culm.client.api", "Prun": "culm.client.prun"}
+_HOMES = {"Client": "culm.client.api", "Prun": "culm.client.prun_options"}
 
 
 def __getattr__(name: str) -> Any:

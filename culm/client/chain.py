@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from culm.client.prun import option
+from culm.client.prun_options import option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,10 @@ import secrets
 from dataclasses import replace
 from typing import Any
 
-from culm.client.hpo import Hpo, by_search_flags, hpo, loaded, search_specification
-from culm.client.prun import Prun, task_name
+from culm.client.hpo import by_search_flags, hpo, loaded, search_specification
+from culm.client.hpo_options import Hpo
+from culm.client.prun import task_name
+from culm.client.prun_options import Prun
 from culm.client.search_files import on_disk
 from culm.client.submission import Prepared, SubmissionCalls
 from culm.core.errors import InvalidRequest

@@ -11,7 +11,8 @@ from typing import Any
 
 from culm.client.calls import Calls
 from culm.client.chain import Chain
-from culm.client.prun import Prun, by_flags, listed, prun, specification, task_name
+from culm.client.prun import by_flags, listed, prun, specification, task_name
+from culm.client.prun_options import Prun
 from culm.client.sandbox import Choice, Chosen, Packed, choose, pack_sandbox
 from culm.client.transport import Call, path_of
 from culm.core.checksums import chunks

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from culm.client.hpo import GROUPS, OPTIONS, Hpo, hpo, loaded, search_specification
+from culm.client.hpo import hpo, loaded, search_specification
+from culm.client.hpo_options import GROUPS, OPTIONS, Hpo
 from culm.client.search_files import on_disk
 from culm.core.errors import InvalidRequest
 from culm.wire.search import Sampler, Segment

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from culm.client.prun import OPTIONS, Prun, prun, secondary_streams, specification, task_name
+from culm.client.prun import prun, secondary_streams, specification, task_name
+from culm.client.prun_options import OPTIONS, Prun
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.task_spec import InputStream, TaskSpec
 
