@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pilot.starting import log_to_stderr, serve
 
 if TYPE_CHECKING:
     from culm.core.settings import Settings
@@ -66,17 +66,11 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
     Exit codes: 0 ended in good order, 2 usage, 3 not allowed, 4 no such queue, 128+n ended by
     signal n.
     """
-    from culm.core.errors import CulmError
-    from culm.core.settings import load_settings
     from pilot.agent import run
-    from pilot.secrecy import forget_environment, hide_process
     from pilot.settings import PilotSettings, default_work_dir
 
-    log_to_stderr(log_level)
-    try:
-        found = load_settings({"server_url": server, "token_file": token_file})
-        token = token_of(found, token_file, os.environ)
-        settings = PilotSettings(
+    def own_settings(found: Settings) -> PilotSettings:
+        return PilotSettings(
             server=found.server_url,
             queue=queue or os.environ.get("CULM_PILOT_QUEUE") or "LOCAL",
             work_dir=(work_dir or default_work_dir()).absolute(),
@@ -93,36 +87,7 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
             kill_grace_seconds=kill_grace,
             sample_seconds=sample_period,
         )
-        forget_environment()
-        hide_process()
-        code = run(settings, token)
-    except CulmError as error:
-        sys.stderr.write(f"pilot: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
-        code = error.exit_code
-    raise typer.Exit(code)
 
-
-def token_of(found: Settings, token_file: str | None, environment: Mapping[str, str]) -> str:
-    """The provisioning token: of the option, the settings, or where `culm db init` puts it.
-
-    Raises:
-        Misconfigured: there is none.
-    """
-    from pilot.secrecy import read_token
-
-    usual = found.data_dir / "tokens" / "pilot.token"
-    source = token_file or (usual if found.origin("token_file") == "default" else found.token_file)
-    return read_token(str(source), environment)
-
-
-def log_to_stderr(level: str) -> None:
-    """Log this and more to standard error."""
-    import logging
-
-    logging.basicConfig(
-        level=level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s %(message)s",
-    )
-    # Requests of the HTTP library are not ours to tell.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_to_stderr(log_level)
+    said = {"server_url": server, "token_file": token_file}
+    raise typer.Exit(serve("pilot", said, own_settings, run))

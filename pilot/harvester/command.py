@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from pilot.starting import log_to_stderr, serve
+
+if TYPE_CHECKING:
+    from culm.core.settings import Settings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -49,22 +52,16 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Exit codes: 2 usage, 3 not allowed, 128+n ended by signal n.
     """
-    from culm.core.errors import CulmError, FieldFault, InvalidRequest
-    from culm.core.settings import load_settings
-    from pilot.command import log_to_stderr, token_of
+    from culm.core.errors import FieldFault, InvalidRequest
     from pilot.harvester.agent import HarvesterSettings, run
     from pilot.harvester.plan import Size
-    from pilot.secrecy import forget_environment, hide_process
     from pilot.settings import default_work_dir, node_cores, node_memory_mb
 
-    log_to_stderr(log_level)
-    try:
+    def own_settings(found: Settings) -> HarvesterSettings:
         if keep and not queue:
             fault = FieldFault("--keep", str(keep), "name the queues with --queue")
             raise InvalidRequest("where are workers to be kept?", faults=[fault])
-        found = load_settings({"server_url": server, "token_file": token_file})
-        token = token_of(found, token_file, os.environ)
-        settings = HarvesterSettings(
+        return HarvesterSettings(
             server=found.server_url,
             work_dir=(work_dir or default_work_dir() / "harvester").absolute(),
             node=Size(core_count=cores or node_cores(), memory_mb=memory or node_memory_mb()),
@@ -73,10 +70,7 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
             period_seconds=period,
             idle_exit_seconds=idle_exit,
         )
-        forget_environment()
-        hide_process()
-        code = run(settings, token)
-    except CulmError as error:
-        sys.stderr.write(f"harvester: {error}\n" + (f"  {error.hint}\n" if error.hint else ""))
-        code = error.exit_code
-    raise typer.Exit(code)
+
+    log_to_stderr(log_level)
+    said = {"server_url": server, "token_file": token_file}
+    raise typer.Exit(serve("harvester", said, own_settings, run))
