@@ -31,8 +31,8 @@ def serve(
 
     try:
         found = load_settings(said)
-        token = _token_of(found, said.get("token_file"), os.environ)
         settings = own_settings(found)
+        token = _token_of(found, said.get("token_file"), os.environ)
         forget_environment()
         hide_process()
         return run(settings, token)
