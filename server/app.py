@@ -11,7 +11,9 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import partial
 from types import FrameType
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -24,6 +26,7 @@ from server.boundary import Boundary
 from server.checkpoints import CLEAN_SECONDS, CheckpointStore
 from server.group_commit import GroupWriter
 from server.hot_paths import HotPaths
+from server.identity.foreign import ForeignTokens
 from server.identity.identification import Identification
 from server.identity.keys import KeyRing
 from server.identity.revocations import RELOAD_SECONDS, Revocations
@@ -37,6 +40,7 @@ from server.sandboxes import SandboxStore
 from server.storage import drop_old_drafts
 from server.waiting import Waiters
 from tasks.stages.service import BEAT_SECONDS, beat
+from tasks.store.accounts import name_of_account
 from tasks.store.books import Books
 from tasks.store.wakeups import Waker
 
@@ -49,7 +53,8 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
     """The server over these books. Its threads start and end with the app's lifespan."""
     keys = KeyRing.open(settings.keys_dir)
     revocations = Revocations()
-    tokens = TokenChecker(keys, revocations)
+    foreign = ForeignTokens(settings.auth_dir, partial(name_of_account, books))
+    tokens = TokenChecker(keys, revocations, foreign)
     metrics = Metrics()
 
     @asynccontextmanager
@@ -61,6 +66,7 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
             keys=keys,
             revocations=revocations,
             tokens=tokens,
+            foreign=foreign,
             writer=GroupWriter(books, metrics.committed),
             waiters=Waiters(waker),
             sandboxes=SandboxStore(settings.sandbox_dir, books),
@@ -117,6 +123,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as timers:
         running = [
             timers.create_task(_every(RELOAD_SECONDS, parts.revocations.refresh, parts.books)),
+            timers.create_task(_every(RELOAD_SECONDS, parts.foreign.load)),
             timers.create_task(_every(BEAT_SECONDS, _beat, parts.books)),
             timers.create_task(_every(CLEAN_SECONDS, parts.checkpoints.drop_old, parts.books)),
         ]
@@ -134,12 +141,13 @@ def _prepare(parts: Parts) -> None:
         if dropped:
             log.info("old drafts dropped", extra={"folder": str(folder), "count": dropped})
     parts.revocations.refresh(parts.books)
+    parts.foreign.load()
 
 
-async def _every(seconds: float, act: Callable[[Books], None], books: Books) -> None:
+async def _every(seconds: float, act: Callable[..., None], *arguments: Any) -> None:
     while True:
         try:
-            await run_in_threadpool(act, books)
+            await run_in_threadpool(act, *arguments)
         except CulmError as error:
             log.warning("timer failed", extra={"act": act.__name__, "reason": error.message})
         except Exception:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 from culm.core.errors import FieldFault, Misconfigured
+from culm.core.urls import is_loopback_host
 
 ALLOW_FLAG = "--allow-plain-http"
 
@@ -32,7 +32,8 @@ class Binding:
             raise Misconfigured("TLS needs both --tls-certificate and --tls-key")
         if self.certificate is not None and self.key is not None:
             _check_pair(self.certificate, self.key)
-        if not is_loopback(self.host) and self.certificate is None and not self.allow_plain_http:
+        is_open = not is_loopback_host(self.host) and self.certificate is None
+        if is_open and not self.allow_plain_http:
             fault = FieldFault("server_host", self.host, "127.0.0.1, or TLS")
             raise Misconfigured(
                 f"{self.host} can be reached from outside, and without TLS tokens can be read",
@@ -61,13 +62,3 @@ def _check_pair(certificate: Path, key: Path) -> None:
             f"{certificate} and {key} are no certificate and its key: {error}",
             hint="both are PEM files, the key has no passphrase: openssl x509 -in CERTIFICATE",
         ) from error
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address; names other than localhost count as no."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -52,18 +52,21 @@ def serve(settings: Settings, binding: Binding, workers: int = 1) -> None:
     """Run the service in this process, or in so many of its children, until it is told to stop.
 
     Raises:
-        Misconfigured: there is no database, or it has another schema than this program.
+        Misconfigured: there is no database, or it has another schema than this program; or the
+            organisations' files do not fit.
     """
     import uvicorn
 
     from server.app import create_app
     from server.first_start import prepare_identity
+    from server.identity.organisations import read_organisations
     from server.logs import set_up_logging
     from tasks.store import schema
     from tasks.store.books import Books
 
     set_up_logging(settings.log_level)
     prepare_identity(settings)
+    read_organisations(settings.auth_dir)
     options: dict[str, Any] = {
         "host": binding.host,
         "port": binding.port,

@@ -11,10 +11,10 @@ from pathlib import Path
 from culm.core import names
 from culm.core.clock import utc_now
 from culm.core.errors import CulmError
+from culm.core.private_files import make_private_folder, write_private
 from culm.core.settings import Settings
 from server.identity.actor import ANY_QUEUE, Role
 from server.identity.keys import KeyRing
-from server.identity.private_files import make_private_folder, write_private
 from server.identity.revocations import Revocations
 from server.identity.tokens import Grant, TokenChecker, issue_token
 

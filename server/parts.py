@@ -11,6 +11,7 @@ from fastapi import Request
 from culm.core.settings import Settings
 from server.checkpoints import CheckpointStore
 from server.group_commit import GroupWriter
+from server.identity.foreign import ForeignTokens
 from server.identity.keys import KeyRing
 from server.identity.revocations import Revocations
 from server.identity.tokens import TokenChecker
@@ -29,6 +30,7 @@ class Parts:
     keys: KeyRing
     revocations: Revocations
     tokens: TokenChecker
+    foreign: ForeignTokens
     writer: GroupWriter
     waiters: Waiters
     sandboxes: SandboxStore

@@ -11,10 +11,10 @@ import typer
 from culm.core.clock import utc_now
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
+from culm.core.private_files import write_private
 from culm.core.settings import load_settings
 from server.identity.actor import Role
 from server.identity.keys import KeyRing, make_key
-from server.identity.private_files import write_private
 from server.identity.revocations import Revocations, revoke_all, revoke_token
 from server.identity.tokens import Grant, TokenChecker, issue_token
 

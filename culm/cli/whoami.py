@@ -22,6 +22,8 @@ def whoami(ctx: typer.Context, as_json: Json = False) -> None:
         [
             ("user", found.user),
             ("roles", ", ".join(found.roles)),
+            ("organisation", found.vo),
+            ("production for", ", ".join(found.working_groups)),
             ("expires", when(found.expires_at)),
             ("server", client.transport.server_url),
             ("token", client.transport.token.source),

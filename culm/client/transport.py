@@ -13,8 +13,9 @@ from urllib.parse import quote
 import httpx
 
 from culm import __version__
-from culm.client.tokens import Token, is_loopback
+from culm.client.tokens import Token
 from culm.core import errors
+from culm.core.urls import is_loopback
 from culm.wire.codec import encode
 
 FIRST_SECONDS = 2.0
@@ -132,6 +133,7 @@ class Transport:
 
     def _patiently(self, call: Call, send: Callable[[Call], httpx.Response]) -> httpx.Response:
         deadline, pause = time.monotonic() + self.patience_seconds, 0.1
+        may_renew = self.token.renew is not None
         while True:
             try:
                 response = send(call)
@@ -143,11 +145,20 @@ class Transport:
                 self._answered = True
                 if not response.is_error:
                     return response
+                if response.status_code == 401 and may_renew:
+                    may_renew = False
+                    self._use(self.token.renewed())
+                    continue
                 if not self._again(call, response) or time.monotonic() + pause > deadline:
                     raise self._problem(response)
                 pause = max(pause, _retry_after(response))
             time.sleep(pause)
             pause = min(pause * 2, 2.0)
+
+    def _use(self, token: Token) -> None:
+        """Bear this token from now on: a wait may last longer than a login's token."""
+        self.token = token
+        self._http.headers.update(_authorization(token))
 
     def _again(self, call: Call, response: httpx.Response) -> bool:
         return response.status_code in _TRANSIENT and call.repeatable
@@ -222,7 +233,9 @@ def path_of(*parts: object) -> str:
 
 
 def _authorization(token: Token) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token.text}"} if token.text else {}
+    # An organisation is named as PanDA's clients do it: as the origin.
+    origin = {"Origin": token.vo} if token.vo else {}
+    return {"Authorization": f"Bearer {token.text}", **origin} if token.text else {}
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -147,6 +147,12 @@ class ReportRefused(CallerError):
     code, title, http_status = "CULM-2005", "Report refused", 409
 
 
+class IssuerDown(CallerError):
+    """An identity provider does not answer, so its tokens cannot be checked."""
+
+    code, title = "CULM-2006", "Identity provider unreachable"
+
+
 class SiteError(CulmError):
     """Something at a site failed; elsewhere it may work."""
 

@@ -58,6 +58,8 @@ class Settings:
     """Where checkpoints of searches are kept."""
     keys_dir: Path = Path()
     """The keys that sign tokens."""
+    auth_dir: Path = Path()
+    """Identity providers of organisations: `<vo>_auth_config.json`, `auth_policies.json`."""
     log_level: str = field(default="INFO", metadata={"choices": LOG_LEVELS})
     """The least level that is logged."""
     sandbox_max_mb: int = field(default=100, metadata=_COUNT)
@@ -230,6 +232,7 @@ def _complete(found: Mapping[str, tuple[Any, str]], environment: Mapping[str, st
         "sandbox_dir": data_dir / "sandboxes",
         "checkpoint_dir": data_dir / "checkpoints",
         "keys_dir": data_dir / "keys",
+        "auth_dir": data_dir / "auth",
     }
     values = {**derived, **values, "data_dir": data_dir}
     values |= {name: Path(values[name]).absolute() for name in _PATHS}

@@ -369,8 +369,14 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who the token says that you are."""
+    """Who the token says that you are.
+
+    `vo` is the organisation whose identity provider vouched for you, empty for a token of this
+    server; `working_groups` are those that you may run production for there.
+    """
 
     user: str
     roles: tuple[str, ...]
     expires_at: str
+    vo: str = ""
+    working_groups: tuple[str, ...] = ()

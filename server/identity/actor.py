@@ -31,7 +31,9 @@ ANY_QUEUE = "*"
 class Actor:
     """The owner of a token: a person by name, or one pilot as `pilot:<id>`.
 
-    `queues` are those that a pilot may serve; `*` stands for all.
+    `queues` are those that a pilot may serve; `*` stands for all. `vo` is the organisation whose
+    provider vouched for a person, "" for tokens of our own; `working_groups` are those that the
+    person may run production for there.
     """
 
     subject: str
@@ -39,6 +41,8 @@ class Actor:
     expires_at: datetime
     token_id: str
     queues: tuple[str, ...] = ()
+    vo: str = ""
+    working_groups: frozenset[str] = frozenset()
 
     @property
     def pilot_id(self) -> int | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from culm.core.errors import NotAuthenticated
+from culm.core.errors import CulmError, NotAuthenticated
 from server.identity.actor import Actor
 from server.identity.tokens import TokenChecker
 from server.problems import problem_reply
 
-PUBLIC_PATHS = frozenset({b"/v1/health", b"/v1/ready", b"/openapi.json", b"/docs"})
+PUBLIC_PATHS = frozenset(
+    {b"/v1/health", b"/v1/ready", b"/openapi.json", b"/docs", b"/v1/organisations"}
+)
 """Compared byte by byte with the path as it was sent: nothing encoded, doubled or added fits."""
 _PUBLIC_METHODS = frozenset({"GET", "HEAD"})
 _SCHEME = b"bearer "
@@ -30,8 +33,8 @@ class Identification:
         """Pass the request on with its actor, or answer it here."""
         if scope["type"] == "http" and not is_public(scope):
             try:
-                scope["culm.actor"] = self._actor(scope)
-            except NotAuthenticated as error:
+                scope["culm.actor"] = await self._actor(scope)
+            except CulmError as error:
                 await problem_reply(error)(scope, receive, send)
                 return
         elif scope["type"] == "websocket":
@@ -39,7 +42,7 @@ class Identification:
             return
         await self._app(scope, receive, send)
 
-    def _actor(self, scope: Scope) -> Actor:
+    async def _actor(self, scope: Scope) -> Actor:
         found = [value for name, value in scope["headers"] if name == b"authorization"]
         if not found:
             raise NotAuthenticated("a token is needed", hint="send Authorization: Bearer <token>")
@@ -48,7 +51,20 @@ class Identification:
         token = found[0][len(_SCHEME) :].strip()
         if not token.isascii():
             raise NotAuthenticated("the token is not one of ours")
-        return self._tokens.actor(token.decode("ascii"), self._now())
+        text, vo = token.decode("ascii"), _organisation(scope)
+        if self._tokens.is_quick(text, vo):
+            return self._tokens.actor(text, self._now(), vo)
+        return await run_in_threadpool(self._tokens.actor, text, self._now(), vo)
+
+
+def _organisation(scope: Scope) -> str:
+    """The organisation that the request is for: PanDA's clients name it as their origin.
+
+    A web page's origin is a URL, and names none.
+    """
+    found = [value for name, value in scope["headers"] if name == b"origin"]
+    text = found[0].decode("latin-1") if len(found) == 1 else ""
+    return "" if "://" in text or text == "null" else text
 
 
 def is_public(scope: Scope) -> bool:

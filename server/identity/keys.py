@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from culm.core.errors import Misconfigured
-from server.identity.private_files import make_private_folder, write_private
+from culm.core.private_files import make_private_folder, write_private
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,13 +11,14 @@ import jwt
 
 from culm.core.errors import FieldFault, InvalidRequest, NotAuthenticated
 from server.identity.actor import PEOPLE, Actor, Role, is_subject, pilot_number
+from server.identity.foreign import ForeignTokens
 from server.identity.keys import KeyRing
 from server.identity.revocations import Revocations
+from server.identity.verifying import Expected, Verified, claims_of
 
 ALGORITHM = "EdDSA"
 ISSUER = AUDIENCE = "culm"
 LONGEST_TOKEN = 8192
-CLOCK_SKEW_SECONDS = 5
 MOST_REMEMBERED = 20_000
 _NEEDED = ["exp", "iat", "iss", "aud", "sub", "jti", "roles"]
 
@@ -73,77 +73,75 @@ def roles_fit(subject: str, roles: frozenset[Role]) -> bool:
     return roles <= PEOPLE
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    actor: Actor
-    kid: str
-    issued_at: float
-    expires_at: float
-
-
 @dataclass(slots=True)
 class TokenChecker:
-    """Turns tokens into actors; a signature is checked once, the rest at every use."""
+    """Turns tokens into actors; a signature is checked once, the rest at every use.
+
+    Tokens that our keys did not sign are given to `foreign`, if there is one.
+    """
 
     keys: KeyRing
     revocations: Revocations
-    _known: dict[str, _Known] = field(default_factory=dict)
+    foreign: ForeignTokens | None = None
+    _known: dict[tuple[str, str], Verified] = field(default_factory=dict)
 
-    def actor(self, token: str, now: datetime) -> Actor:
-        """The owner of this token.
+    def is_quick(self, token: str, vo: str = "") -> bool:
+        """Whether `actor` answers without network and database."""
+        if self.foreign is None or not self.foreign.organisations:
+            return True
+        known = self._known.get((token, vo))
+        return known is not None and known.key_is_good()
+
+    def actor(self, token: str, now: datetime, vo: str = "") -> Actor:
+        """The owner of this token, acting for the organisation `vo` if that is said.
 
         Raises:
             NotAuthenticated: the token is forged, expired, taken back, or not for Culm. The
                 message never holds the token.
+            NotAllowed: it is good, but its organisation lets its owner do nothing.
+            IssuerDown: the keys of its issuer cannot be fetched.
         """
-        known = self._known.get(token)
-        if known is None:
-            known = self._verified(token)
+        known = self._known.get((token, vo))
+        if known is None or not known.key_is_good():
+            known = self._verified(token, vo)
             if len(self._known) >= MOST_REMEMBERED:
                 self._known.clear()
-            self._known[token] = known
-        if known.expires_at <= now.timestamp() or not self.keys.holds(known.kid):
-            del self._known[token]
-            raise NotAuthenticated("the token has expired", hint="get a new token")
+            self._known[token, vo] = known
         actor = known.actor
+        if actor.expires_at <= now:
+            self._known.pop((token, vo), None)
+            raise NotAuthenticated("the token has expired", hint="get a new token")
         if self.revocations.covers(actor.token_id, actor.subject, known.issued_at):
             raise NotAuthenticated("the token was taken back", hint="get a new token")
         return actor
 
-    def _verified(self, token: str) -> _Known:
+    def _verified(self, token: str, vo: str) -> Verified:
         if len(token) > LONGEST_TOKEN:
             raise NotAuthenticated("the token is not one of ours")
-        kid = _key_id(token)
-        key = self.keys.public(kid)
+        kid, algorithm = _header(token)
+        key = self.keys.public(kid) if algorithm == ALGORITHM else None
+        if key is None and self.foreign is not None and self.foreign.organisations:
+            return self.foreign.verified(token, kid, vo)
+        if algorithm != ALGORITHM:
+            raise NotAuthenticated("the token is not one of ours")
         if key is None:
             raise NotAuthenticated("the token is signed with a key that is not known")
-        try:
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                leeway=CLOCK_SKEW_SECONDS,
-                options={"require": _NEEDED},
-            )
-        except jwt.ExpiredSignatureError as error:
-            raise NotAuthenticated("the token has expired", hint="get a new token") from error
-        except jwt.InvalidTokenError as error:
-            raise NotAuthenticated(f"the token is not good: {_words(error)}") from error
-        return _Known(_actor(claims), kid, float(claims["iat"]), float(claims["exp"]))
+        expected = Expected(key=key, algorithms=[ALGORITHM], issuer=ISSUER, audience=AUDIENCE,
+                            needed=_NEEDED)  # fmt: skip
+        claims = claims_of(token, expected)
+        return Verified(_actor(claims), lambda: self.keys.holds(kid), float(claims["iat"]))
 
 
-def _key_id(token: str) -> str:
+def _header(token: str) -> tuple[str, str]:
+    """Key id and algorithm that a token names, unverified."""
     try:
         header = jwt.get_unverified_header(token)
     except jwt.InvalidTokenError as error:
         raise NotAuthenticated("the token is not one of ours") from error
-    kid = header.get("kid")
-    # Named before the key is looked at: `none` and HS256 with a public key end here.
-    if header.get("alg") != ALGORITHM or not isinstance(kid, str):
+    kid, algorithm = header.get("kid"), header.get("alg")
+    if not isinstance(kid, str) or not isinstance(algorithm, str):
         raise NotAuthenticated("the token is not one of ours")
-    return kid
+    return kid, algorithm
 
 
 def _actor(claims: dict[str, Any]) -> Actor:
@@ -159,15 +157,3 @@ def _actor(claims: dict[str, Any]) -> Actor:
 
 def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _words(error: jwt.InvalidTokenError) -> str:
-    """The library's words for a fault, never more: some of its messages repeat parts of a token."""
-    by_kind: Iterable[tuple[type[jwt.InvalidTokenError], str]] = (
-        (jwt.InvalidAudienceError, "it is for another audience"),
-        (jwt.InvalidIssuerError, "it is from another issuer"),
-        (jwt.InvalidSignatureError, "its signature is wrong"),
-        (jwt.MissingRequiredClaimError, "a claim is missing"),
-        (jwt.ImmatureSignatureError, "it is not valid yet"),
-    )
-    return next((words for kind, words in by_kind if isinstance(error, kind)), "it cannot be read")

@@ -38,7 +38,7 @@ from server.routes.parameters import (
     statuses_of,
 )
 from server.routing import Noun, Terms
-from server.share_claims import check_may_claim
+from server.share_claims import check_may_claim, with_organisation
 from server.waiting import unless_gone
 from tasks.specs import spec_of
 from tasks.stages.command import command
@@ -83,6 +83,7 @@ def submit_task(
     # Its outputs are datasets that begin with the task's name.
     check_may_write(actor, spec.name, None)
     check_may_claim(actor, spec)
+    spec = with_organisation(actor, spec)
     books, task_key = parts_of(request).books, key_or_new(key)
     accepted = looking_again(lambda: submit(books, spec, actor.subject, task_key))
     return reply(accepted, 201 if accepted.created else 200)

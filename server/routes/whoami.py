@@ -18,4 +18,5 @@ async def show_identity(request: Request) -> Response:
     actor = actor_of(request)
     expires_at = actor.expires_at.isoformat().replace("+00:00", "Z")
     return reply(Identity(user=actor.subject, roles=tuple(sorted(actor.roles)),
-                          expires_at=expires_at))  # fmt: skip
+                          expires_at=expires_at, vo=actor.vo,
+                          working_groups=tuple(sorted(actor.working_groups))))  # fmt: skip

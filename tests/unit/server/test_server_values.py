@@ -11,8 +11,9 @@ import pytest
 
 from culm.core.errors import CulmError, InvalidRequest, Misconfigured
 from culm.core.settings import load_settings
+from culm.core.urls import is_loopback_host
 from culm.wire import job_spec, reports, task_spec, views
-from server.binding import Binding, is_loopback
+from server.binding import Binding
 from server.first_start import RENEW_BEFORE, prepare_identity
 from server.logs import LineFormatter
 from server.schemas import components
@@ -25,7 +26,7 @@ from tests.certificates import Authority
     ("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("example.org", False), ("", False),
 ])  # fmt: skip
 def test_public_addresses_need_tls_or_plain_words(host: str, loopback: bool) -> None:
-    assert is_loopback(host) is loopback
+    assert is_loopback_host(host) is loopback
     binding = Binding(host=host, port=1)
     if loopback:
         assert binding.check() is binding
