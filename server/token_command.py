@@ -72,6 +72,25 @@ def revoke(
 
 
 @app.command()
+def bind(
+    name: Annotated[str, typer.Argument(help="The name of a user here.")],
+    issuer: Annotated[str, typer.Argument(help="The identity provider: `iss` of its tokens.")],
+    subject: Annotated[str, typer.Argument(help="The account there: `sub` of its tokens.")],
+) -> None:
+    """Give a name to an account of an identity provider, with all that is the name's.
+
+    An account gets the name that it asks for when it first comes, if nobody has it. This is for
+    a name that somebody has: one who had tokens of this server before, or a provider that moved.
+    """
+    from tasks.store.accounts import bind_account
+    from tasks.store.books import Books
+
+    with Books.existing(load_settings().database_url) as books, books.write() as session:
+        bind_account(session, name, issuer, subject)
+    typer.echo(f"{name} is {subject} of {issuer}", err=True)
+
+
+@app.command()
 def init() -> None:
     """Make the signing key and this machine's tokens, as the server's first start does."""
     from server.first_start import prepare_identity

@@ -135,6 +135,7 @@ _DERIVED = {
     "sandbox_dir": "`sandboxes` in `data_dir`",
     "checkpoint_dir": "`checkpoints` in `data_dir`",
     "keys_dir": "`keys` in `data_dir`",
+    "auth_dir": "`auth` in `data_dir`",
     "grid_source": "none",
 }
 

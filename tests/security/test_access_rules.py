@@ -19,6 +19,7 @@ PUBLIC = {
     ("GET", "/v1/ready"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
+    ("GET", "/v1/organisations"),
 }
 VALUES = {"task_id": "10000001", "job_id": "1", "name": "user.alice.x", "lfn": "f.dat",
           "digest": "0" * 64, "endpoint_name": "LOCAL", "path": "user.alice.x/f.dat",
