@@ -163,6 +163,9 @@ def _moves(session: Session, after_id: int, last_id: int) -> defaultdict[int, _S
             # A worker's clock may be wrong: a job never ran for less than nothing.
             seconds = max(0.0, (ended_at - started_at).total_seconds())
             found[queue_id].run_seconds.append(seconds)
+        elif measured[2]:
+            # It ended before its pilot told that it ran.
+            found[queue_id].run_seconds.append(measured[2])
     return found
 
 

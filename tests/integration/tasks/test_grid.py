@@ -182,6 +182,10 @@ def test_statistics_count_what_is_at_a_queue(books: Books) -> None:
     assert (found["n_running"], found["most_running"], found["n_runs"]) == (0, 3, 3)
     assert value(books, "SELECT mean_run_seconds FROM queue_statistics") >= 0
     assert statistics(books)["n_runs"] == 3  # no move is counted twice
+    # One that ended before its pilot told that it ran has run all the same.
+    report(books, pilot, a_report(jobs[3], metrics={"wall_seconds": 0.5}))
+    run_stages(books)
+    assert statistics(books)["n_runs"] == 4
 
 
 TWO_SITES: dict[str, Any] = {
