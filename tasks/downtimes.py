@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from culm.core.errors import FieldFault
 from culm.wire.grid import SiteEntry
-
-NEEDED = "a moment with its zone, such as 2026-11-24T08:00:00Z"
+from tasks.moments import NEEDED, moment_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class Downtime:
 
 def downtime_of(entry: SiteEntry) -> Downtime:
     """The downtime of a site's entry that has no faults."""
-    return Downtime(begins=_moment(entry.down_from), ends=_moment(entry.down_until))
+    return Downtime(begins=moment_of(entry.down_from), ends=moment_of(entry.down_until))
 
 
 def downtime_faults(site: str, entry: SiteEntry) -> Iterator[FieldFault]:
@@ -36,7 +35,7 @@ def downtime_faults(site: str, entry: SiteEntry) -> Iterator[FieldFault]:
     wrong = [
         FieldFault(f"sites.{site}.{name}", ascii(text)[:80], NEEDED)
         for name in ("down_from", "down_until")
-        if (text := getattr(entry, name)) is not None and _moment(text) is None
+        if (text := getattr(entry, name)) is not None and moment_of(text) is None
     ]
     yield from wrong
     if wrong or entry.down_until is None:
@@ -46,12 +45,3 @@ def downtime_faults(site: str, entry: SiteEntry) -> Iterator[FieldFault]:
         yield FieldFault(f"sites.{site}.down_from", "missing", "goes with down_until")
     elif found.ends is not None and found.ends <= found.begins:
         yield FieldFault(f"sites.{site}.down_until", entry.down_until, "after down_from")
-
-
-def _moment(text: str | None) -> datetime | None:
-    """The moment that a text says; None if it says none or leaves the zone open."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)

@@ -13,6 +13,7 @@ from culm.wire.codec import decode
 from culm.wire.grid import Grid, QueueEntry, SiteEntry
 from tasks.cric import queue_of
 from tasks.downtimes import downtime_faults
+from tasks.moments import NEEDED, moment_of
 from tasks.queues import queue_settings
 from tasks.statuses import QueueStatus
 
@@ -112,6 +113,11 @@ def _value_faults(grid: Grid) -> list[FieldFault]:
         FieldFault(f"endpoints.{name}.url", ascii(e.url)[:80], f"begins with {', '.join(_URLS)}")
         for name, e in grid.endpoints.items()
         if not e.url.startswith(_URLS)
+    ]
+    faults += [
+        FieldFault(f"links[{place}].measured_at", ascii(link.measured_at)[:80], NEEDED)
+        for place, link in enumerate(grid.links)
+        if link.measured_at is not None and moment_of(link.measured_at) is None
     ]
     return faults
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Table, bindparam, delete, insert, select, update
 from sqlmodel import Session
 
-from culm.wire.grid import Grid, GridChange, QueueEntry, SiteEntry
+from culm.wire.grid import Grid, GridChange, LinkEntry, QueueEntry, SiteEntry
 from tasks.downtimes import downtime_of
 from tasks.grid import Known, read_grid
+from tasks.moments import moment_of
 from tasks.queue_changes import look_again
+from tasks.speeds import WINDOWS
 from tasks.statuses import QueueStatus
 from tasks.store.locks import one_at_a_time
 from tasks.store.moves import database_time
@@ -114,8 +117,9 @@ class _Writer:
             )  # fmt: skip
 
     def _write_queues(self, sites: Mapping[str, int]) -> None:
-        rows = {row.name: row for row in self._run(select(QUEUE))}
-        now = database_time(self.session)
+        # A status that is set by hand at this moment must not be written over.
+        held = self._run(select(QUEUE).order_by(QUEUE.c.id).with_for_update(key_share=True))
+        rows, now = {row.name: row for row in held}, database_time(self.session)
         values = {}
         for name, entry in self.grid.queues.items():
             row = rows.get(name)
@@ -182,12 +186,12 @@ class _Writer:
 
     def _write_links(self, sites: Mapping[str, int]) -> None:
         now = database_time(self.session)
+        known = {(row.source_id, row.destination_id): row for row in self._run(select(LINK))}
+        links = {(sites[link.source], sites[link.destination]): link for link in self.grid.links}
         rows = [
-            {name: getattr(link, name) for name in _LINK_COLUMNS}
-            | {"source_id": sites[link.source], "destination_id": sites[link.destination],
-               "at": now}
-            for link in {(li.source, li.destination): li for li in self.grid.links}.values()
-        ]  # fmt: skip
+            {"source_id": key[0], "destination_id": key[1]} | _link_row(link, known.get(key), now)
+            for key, link in links.items()
+        ]
         if rows:
             keys = [{"s": r["source_id"], "d": r["destination_id"]} for r in rows]
             here = LINK.c.source_id == bindparam("s"), LINK.c.destination_id == bindparam("d")
@@ -198,12 +202,6 @@ class _Writer:
         return self.session.connection().execute(statement, rows)
 
 
-_LINK_COLUMNS = (
-    "closeness", "is_blocked", "n_files_queued", "mb_per_second_last_hour",
-    "mb_per_second_last_day", "mb_per_second_last_week",
-)  # fmt: skip
-
-
 def _differs(entry: QueueEntry, row: Any) -> bool:
     settings_differ = dict(row.settings) != entry.settings or row.site_name != entry.site
     return settings_differ or entry.status not in (None, row.status, row.declared_status)
@@ -212,6 +210,20 @@ def _differs(entry: QueueEntry, row: Any) -> bool:
 def _site_row(entry: SiteEntry) -> dict[str, Any]:
     down = downtime_of(entry)
     return {"is_nucleus": entry.is_nucleus, "down_from": down.begins, "down_until": down.ends}
+
+
+def _link_row(entry: LinkEntry, known: Any, now: datetime) -> dict[str, Any]:
+    row = {name: getattr(entry, name) for name in ("closeness", "is_blocked", "n_files_queued")}
+    speeds = {name: getattr(entry, name) for name in WINDOWS}
+    measured_at = min(now, moment_of(entry.measured_at) or now)
+    is_told = any(speed is not None for speed in speeds.values())
+    # Of what is as old to the millisecond, as it is shown, what is told now was edited.
+    if known is None or (is_told and measured_at + _A_MILLISECOND > known.at):
+        return row | speeds | {"at": measured_at}
+    return row | {name: getattr(known, name) for name in WINDOWS} | {"at": known.at}
+
+
+_A_MILLISECOND = timedelta(milliseconds=1)
 
 
 def _ids(session: Session, table: Table) -> dict[str, int]:

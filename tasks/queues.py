@@ -96,8 +96,10 @@ class QueueSettings:
         "how often a pilot reports a running job", "s", 30.0, low=0.05, high=3600
     )
     lease_seconds: float = _setting(
-        "a job of which nothing is heard for so long is lost", "s", 300.0, low=0.2, high=86_400
-    )
+        "a job of which nothing is heard for so long is lost, or for HEARTBEAT_TIMEOUT_<workflow>, "
+        "if that is shorter; at least twice heartbeat_seconds",
+        "s", 300.0, low=0.2, high=86_400,
+    )  # fmt: skip
 
     def check(self) -> QueueSettings:
         """These settings, if they fit together.
@@ -140,7 +142,18 @@ def _taken(settings: QueueSettings) -> list[FieldFault]:
     return [FieldFault("takes_ordinary_jobs", "false", "it must take these or event service jobs")]
 
 
-_RULES: tuple[Callable[[QueueSettings], list[FieldFault]], ...] = (_bounds, _words, _taken)
+def _silence(settings: QueueSettings) -> list[FieldFault]:
+    most = settings.lease_seconds / 2
+    if settings.heartbeat_seconds <= most:
+        return []
+    # One report that is lost on its way must not cost the job.
+    needed = f"at most {most:g}, half of lease_seconds"
+    return [FieldFault("heartbeat_seconds", f"{settings.heartbeat_seconds:g}", needed)]
+
+
+_RULES: tuple[Callable[[QueueSettings], list[FieldFault]], ...] = (
+    _bounds, _words, _taken, _silence,
+)  # fmt: skip
 
 
 def queue_settings(document: Mapping[str, Any], queue: str) -> QueueSettings:

@@ -52,7 +52,8 @@ class Timeouts:
     )
     heartbeat_seconds: int = threshold(
         2 * HOUR, "HEARTBEAT_TIMEOUT_<workflow>", "s",
-        "a starting or running job of which nothing is heard is lost", minimum=1,
+        "a starting or running job of which nothing is heard is lost, even if its queue's "
+        "`lease_seconds` are more", minimum=1,
     )  # fmt: skip
     holding_high_seconds: int = threshold(
         3 * HOUR, "TIMEOUT_HOLDING_HIGH", "s",

@@ -13,6 +13,7 @@ from culm.cli.pilots import show_pilots
 from culm.cli.render import Json, print_fields, print_json, print_table, say, when
 from culm.core.documents import read_document
 from culm.core.errors import FieldFault, InvalidRequest
+from culm.core.nearest import nearest
 from culm.core.units import format_duration
 from culm.wire.grid import EndpointEntry, GridChange
 from culm.wire.views import QueueView
@@ -55,7 +56,11 @@ def set_(
     """Make a queue, or change its settings: culm queue set BIG core_count=8 (admin)."""
     changed = dict(pair(word) for word in settings or ())
     with for_administrators(ctx):
+        known = [queue.name for queue in client_of(ctx).queues()]
         queue = client_of(ctx).set_queue(name, site, changed)
+    if name not in known:
+        near = nearest(name, known)
+        say(f"queue {name} is new{f'; did you mean {near}?' if near else ''}")
     _print(queue, as_json=as_json)
 
 
@@ -127,13 +132,15 @@ def grid(ctx: typer.Context, as_json: Json = False) -> None:
         ),
     )
     print_table(
-        ("from", "to", "distance", "MB/s last day", "files queued", "state"),
+        ("from", "to", "distance", "MB/s last hour", "day", "measured", "files queued", "state"),
         (
             (
                 link.source,
                 link.destination,
                 _number(link.closeness),
+                _number(link.mb_per_second_last_hour),
                 _number(link.mb_per_second_last_day),
+                when(link.measured_at),
                 link.n_files_queued,
                 "blocked" * link.is_blocked,
             )

@@ -61,7 +61,11 @@ class QueueEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkEntry:
-    """The network from one site to another: what was measured, 0 to 11 how far apart."""
+    """The network from one site to another: what was measured, 0 to 11 how far apart.
+
+    `measured_at` is when the speeds were measured, such as `2026-11-24T08:00:00Z`; without it they
+    are taken for those of now.
+    """
 
     source: str = field(metadata=_NAME)
     destination: str = field(metadata=_NAME)
@@ -71,6 +75,7 @@ class LinkEntry:
     mb_per_second_last_hour: float | None = _speed()
     mb_per_second_last_day: float | None = _speed()
     mb_per_second_last_week: float | None = _speed()
+    measured_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlmodel import Session
 
 from broker.simulation.past import Past, PastJob, PastTask, past_of
@@ -94,7 +94,9 @@ def _notes(n_finished: int, n_failed: int) -> tuple[str, ...]:
 def _ended(days: float, *statuses: JobStatus) -> ColumnElement[bool]:
     is_late = JOB.c.ended_at >= db_now(-days * _DAY_SECONDS)
     words = [str(status) for status in statuses]
-    return and_(JOB.c.status.in_(words), JOB.c.started_at.is_not(None), is_late)
+    # A job may end before its pilot told that it ran; one that failed so never did.
+    ran = or_(JOB.c.status == str(JobStatus.FINISHED), JOB.c.started_at.is_not(None))
+    return and_(JOB.c.status.in_(words), ran, is_late)
 
 
 def _ends(days: float) -> Any:
@@ -158,7 +160,7 @@ def _jobs(session: Session, days: float, begin: float) -> Iterator[PastJob]:
     rows = session.connection().execute(query)
     for task_id, queue, share, cores, started_at, ended_at, wall_seconds in rows:
         # Staging is not in what the pilot measured: transfers are simulated for themselves.
-        run_seconds = wall_seconds or (ended_at - started_at).total_seconds()
+        run_seconds = wall_seconds or (ended_at - (started_at or ended_at)).total_seconds()
         yield PastJob(
             task=task_id,
             queue=queue or "",

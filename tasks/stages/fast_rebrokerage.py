@@ -18,7 +18,7 @@ from broker.thresholds import Thresholds
 from tasks.queues import queue_settings
 from tasks.stages.ending import roll_up
 from tasks.stages.unstarted import send_back
-from tasks.statuses import QueueStatus
+from tasks.statuses import JobStatus, QueueStatus
 from tasks.store.books import Books
 from tasks.store.configuration import values
 from tasks.store.locks import hold_tasks
@@ -77,7 +77,7 @@ def _clear(books: Books, crowd: Crowd) -> int:
                 by_task[task_id].append(job_id)
             hold_tasks(session, by_task)
             for task_id, ids in by_task.items():
-                n_back += send_back(session, task_id, ids, why)
+                n_back += send_back(session, task_id, ids, why, seen=JobStatus.ACTIVATED)
                 roll_up(session, task_id, why)
         if len(rows) < JOBS_A_BATCH:
             return n_back

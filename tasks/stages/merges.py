@@ -7,7 +7,7 @@ while a merge job has them; the run job itself is `merging` until then (spec/lif
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
@@ -69,24 +69,20 @@ _STATUSES = (
 
 def _act(act: Act) -> Outcome:
     task, spec = act.session.get_one(Task, act.task_id), spec_of(act.session, act.task_id)
-    most = values(act.session).of(Merges, activity=task.activity)
-    waiting = waiting_outputs(act.session, task, by_events=spec.n_events_per_merge_job is not None)
-    more = len(waiting) == JOBS_A_BATCH or not nothing_more_comes(act.session, task)
-    groups = group(waiting, limits_of(spec, most), more_may_come=more)
-    if not groups:
-        _look_again(act, WAIT_SECONDS if waiting else None)
-        return Outcome(task.id, f"{len(waiting)} outputs wait for more")
-    needs = _needs(task, most, groups)
-    scene = merge_scene(act.session, task, spec, needs)
+    plan = merge_plan(act.session, task, spec)
+    if not plan.groups:
+        _look_again(act, WAIT_SECONDS if plan.n_waiting else None)
+        return Outcome(task.id, f"{plan.n_waiting} outputs wait for more")
+    scene = merge_scene(act.session, task, spec, plan.needs)
     ranking = rank(scene.demand, scene.seen.queues, scene.seen.view, scene.preset)
     if not ranking.ranked:
         _look_again(act, WAIT_SECONDS)
-        return Outcome(task.id, f"{len(waiting)} outputs wait for a queue that merges them")
-    write_merge_jobs(act, task, spec, groups, Place(needs, ranking, scene.seen))
-    _look_again(act, 0.0 if len(waiting) == JOBS_A_BATCH else WAIT_SECONDS)
-    n_merged = sum(len(one.jobs) for one in groups)
-    said = f"{len(groups)} merge jobs for the output of {n_merged} jobs"
-    return Outcome(task.id, said, n_done=len(groups))
+        return Outcome(task.id, f"{plan.n_waiting} outputs wait for a queue that merges them")
+    write_merge_jobs(act, task, spec, plan.groups, Place(plan.needs, ranking, scene.seen))
+    _look_again(act, 0.0 if plan.n_waiting == JOBS_A_BATCH else WAIT_SECONDS)
+    n_merged = sum(len(one.jobs) for one in plan.groups)
+    said = f"{len(plan.groups)} merge jobs for the output of {n_merged} jobs"
+    return Outcome(task.id, said, n_done=len(plan.groups))
 
 
 def _look_again(act: Act, seconds: float | None) -> None:
@@ -96,7 +92,27 @@ def _look_again(act: Act, seconds: float | None) -> None:
     )  # fmt: skip
 
 
-def limits_of(spec: TaskSpec, most: Merges) -> MergeLimits:
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """What is to be merged now: how many outputs wait, up to a batch, which of them go together
+    (none: they wait for more), and what each merge job asks for.
+    """
+
+    n_waiting: int
+    groups: Sequence[MergeGroup]
+    needs: Needs
+
+
+def merge_plan(session: Session, task: Task, spec: TaskSpec) -> MergePlan:
+    """The merge jobs that a task should have next."""
+    most = values(session).of(Merges, activity=task.activity)
+    waiting = _waiting_outputs(session, task, by_events=spec.n_events_per_merge_job is not None)
+    more = len(waiting) == JOBS_A_BATCH or not _nothing_more_comes(session, task)
+    groups = group(waiting, _limits(spec, most), more_may_come=more)
+    return MergePlan(len(waiting), groups, _needs(task, most, groups))
+
+
+def _limits(spec: TaskSpec, most: Merges) -> MergeLimits:
     """How much one merge job of a task takes: as its owner said, else what is usual."""
     said = (spec.n_files_per_merge_job, spec.n_gb_per_merge_job, spec.n_events_per_merge_job)
     n_files, n_gb, n_events = said
@@ -108,7 +124,7 @@ def limits_of(spec: TaskSpec, most: Merges) -> MergeLimits:
     )
 
 
-def nothing_more_comes(session: Session, task: Task) -> bool:
+def _nothing_more_comes(session: Session, task: Task) -> bool:
     """Whether no further output is to be waited for: no input is left, no job is at work."""
     run = session.connection().execute
     at_work = exists().where(JOB.c.task_id == task.id, JOB_ALIVE, JOB.c.status != _MERGING,
@@ -122,7 +138,7 @@ def nothing_more_comes(session: Session, task: Task) -> bool:
     return not task.input_open and not run(select(left)).scalar()
 
 
-def waiting_outputs(session: Session, task: Task, *, by_events: bool) -> list[Unmerged]:
+def _waiting_outputs(session: Session, task: Task, *, by_events: bool) -> list[Unmerged]:
     """The run jobs whose prepared output no merge job has, the oldest first, up to a batch."""
     log = select(DATASET.c.id).where(
         DATASET.c.task_id == task.id, DATASET.c.kind == str(DatasetKind.TMPL_LOG)
@@ -180,7 +196,7 @@ def _merged_before(session: Session, task: Task, log_ids: Sequence[int]) -> dict
 
 def _needs(task: Task, most: Merges, groups: Sequence[MergeGroup]) -> Needs:
     """One core and little else, but room for what is merged and for the merged file."""
-    size_mb = max(one.size_bytes for one in groups) / 1e6
+    size_mb = max((one.size_bytes for one in groups), default=0) / 1e6
     return Needs(
         core_count=1, memory_mb=min(most.memory_mb, task.memory_mb),
         disk_mb=max(min(1000, task.disk_mb), ceil(2.2 * size_mb) + 100),
@@ -188,16 +204,18 @@ def _needs(task: Task, most: Merges, groups: Sequence[MergeGroup]) -> Needs:
     )  # fmt: skip
 
 
-def merge_scene(session: Session, task: Task, spec: TaskSpec, needs: Needs | None = None) -> Scene:
+def merge_scene(session: Session, task: Task, spec: TaskSpec, needs: Needs) -> Scene:
     """What is decided for merge jobs: queues at the storage where the files are, unless these
     took none for a day (spec/broker.md, filter 1).
     """
-    scene = scene_of(session, with_needs(task, needs) if needs else task, spec, firm=True)
+    scene = scene_of(session, with_needs(task, needs), spec, firm=True)
     demand = replace(
         scene.demand, is_merge=True, is_scout=False, priority=PRIORITY, failed_builds={},
         preassigned_queues=_near(session, task) if spec.site is None else frozenset(),
         preassigned_skipped_seconds=_oldest_seconds(session, task),
         input_mb=0, total_input_mb=0, n_input_files=0, input_at={}, io_intensity_kb_per_second=0,
+        # What run jobs write for an event says nothing of a merge: its disk is asked as a whole.
+        output_mb_per_event=0, work_disk_mb=needs.disk_mb,
     )  # fmt: skip
     return replace(scene, demand=demand)
 

@@ -1,4 +1,5 @@
-"""Queue statistics: what is at each queue, what ran there and who was heard from, in bulk.
+"""Queue statistics: what is at each queue, what ran there and who was heard from, in bulk; and
+how fast the links between sites were.
 
 Counts come from the partial indexes of living jobs. Times and means go on from the last move of
 a job that was counted: the moves since then are read once, however long the history is.
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy import case, delete, func, insert, select
 from sqlmodel import Session
 
+from tasks.stages.link_speeds import moved_over_links, note_speeds
 from tasks.statuses import JobStatus, PilotStatus
 from tasks.store.books import Books
 from tasks.store.moves import database_time
@@ -79,19 +81,21 @@ def queue_statistics(books: Books) -> str:
     with books.read() as session:
         now = database_time(session)
         before = {row.queue_id: row for row in session.connection().execute(_BEFORE)}
-        seen, last_id = _moves(session, max((r.history_id for r in before.values()), default=0))
+        moves = _new_moves(session, max((r.history_id for r in before.values()), default=0))
+        seen, moved = _moves(session, *moves), moved_over_links(session, *moves)
         counts, pilots = _counts(session), _pilots(session)
         names = session.connection().execute(select(QUEUE.c.id)).scalars().all()
     rows = [
         counts[queue_id] | _from_pilots(pilots.get(queue_id), counts[queue_id])
         | _from_moves(before.get(queue_id), seen[queue_id], counts[queue_id]["n_running"], now)
-        | {"queue_id": queue_id, "history_id": last_id, "at": now}
+        | {"queue_id": queue_id, "history_id": moves[1], "at": now}
         for queue_id in names
     ]  # fmt: skip
     with books.write() as session:
         session.connection().execute(delete(QUEUE_STATISTICS))
         if rows:
             session.connection().execute(insert(QUEUE_STATISTICS), rows)
+        note_speeds(session, moved, now)
     n_waiting, n_running = (sum(row[n] for row in rows) for n in ("n_activated", "n_running"))
     return f"{len(rows)} queues: {n_waiting} jobs wait, {n_running} run" if rows else ""
 
@@ -129,22 +133,28 @@ def _from_pilots(
     }  # fmt: skip
 
 
-def _moves(session: Session, since: int) -> tuple[defaultdict[int, _Seen], int]:
-    """Starts and ends of jobs after a move, by queue, and the number of the last move."""
-    run = session.connection().execute
-    last = int(run(select(func.coalesce(func.max(HISTORY.c.id), 0))).scalar_one())
+def _new_moves(session: Session, since: int) -> tuple[int, int]:
+    """The moves to be read: after which number, and up to which."""
+    newest = select(func.coalesce(func.max(HISTORY.c.id), 0))
+    last = int(session.connection().execute(newest).scalar_one())
+    return max(since, last - MOVES_A_RUN), last
+
+
+def _moves(session: Session, after_id: int, last_id: int) -> defaultdict[int, _Seen]:
+    """Starts and ends of jobs with these moves, by queue."""
     found: defaultdict[int, _Seen] = defaultdict(_Seen)
     moves = (
         select(JOB.c.queue_id, HISTORY.c.to_status, HISTORY.c.at, JOB.c.started_at, JOB.c.ended_at,
                JOB.c.core_count, *_MEASURED)
         .join(JOB, JOB.c.id == HISTORY.c.entity_id)
         .outerjoin(METADATA, METADATA.c.job_id == JOB.c.id)
-        .where(HISTORY.c.id > max(since, last - MOVES_A_RUN), HISTORY.c.id <= last,
+        .where(HISTORY.c.id > after_id, HISTORY.c.id <= last_id,
                HISTORY.c.noun == "job",
                HISTORY.c.to_status.in_([str(_J.RUNNING), str(_J.FINISHED)]))
         .order_by(HISTORY.c.id)
     )  # fmt: skip
-    for queue_id, status, at, started_at, ended_at, core_count, *measured in run(moves):
+    rows = session.connection().execute(moves)
+    for queue_id, status, at, started_at, ended_at, core_count, *measured in rows:
         if status == _J.FINISHED and measured[2]:
             found[queue_id].disk_io_kb_per_second.append(_disk_io(core_count, *measured))
         if status == _J.RUNNING:
@@ -153,7 +163,10 @@ def _moves(session: Session, since: int) -> tuple[defaultdict[int, _Seen], int]:
             # A worker's clock may be wrong: a job never ran for less than nothing.
             seconds = max(0.0, (ended_at - started_at).total_seconds())
             found[queue_id].run_seconds.append(seconds)
-    return found, last
+        elif measured[2]:
+            # It ended before its pilot told that it ran.
+            found[queue_id].run_seconds.append(measured[2])
+    return found
 
 
 def _disk_io(

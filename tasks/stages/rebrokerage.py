@@ -16,7 +16,7 @@ from tasks.queues import queue_settings
 from tasks.specs import specs_of
 from tasks.stages.ending import roll_up
 from tasks.stages.unstarted import send_back
-from tasks.statuses import QueueStatus
+from tasks.statuses import JobStatus, QueueStatus
 from tasks.store.books import Books
 from tasks.store.bulk import id_in
 from tasks.store.configuration import values
@@ -136,7 +136,9 @@ def close(session: Session, reasons: Mapping[int, str], actor: str) -> int:
         groups[tasks_of[job_id], reason].append(job_id)
     n_moved = 0
     for (task_id, reason), ids in groups.items():
-        n_moved += send_back(session, task_id, ids, Why(actor, reason))
+        # A pilot may have got one meanwhile: it keeps that.
+        why = Why(actor, reason)
+        n_moved += send_back(session, task_id, ids, why, seen=JobStatus.ACTIVATED)
     for task_id in set(tasks_of.values()):
         roll_up(session, task_id, Why(actor))
     return n_moved

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from culm.wire.grid import EndpointEntry, Grid, LinkEntry, QueueEntry, SiteEntry
+from tasks.speeds import WINDOWS
 from tasks.store.tables import ENDPOINT, LINK, QUEUE, QUEUE_STORAGE, SITE
-from tasks.views.shown import moment_or_none
+from tasks.views.shown import moment, moment_or_none
 
 
 def whole_grid(session: Session) -> Grid:
@@ -43,6 +44,7 @@ def whole_grid(session: Session) -> Grid:
                     mb_per_second_last_hour=row.mb_per_second_last_hour,
                     mb_per_second_last_day=row.mb_per_second_last_day,
                     mb_per_second_last_week=row.mb_per_second_last_week,
+                    measured_at=moment(row.at) if any(row._mapping[n] for n in WINDOWS) else None,
                 )
                 for row in links
             ),

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session
 
 from culm.core.errors import NotFound
 from culm.wire.why import Why
 from tasks.lifecycles import JOB as MACHINE
-from tasks.statuses import JobStatus, PilotStatus, QueueStatus
+from tasks.statuses import JobStatus, QueueStatus
 from tasks.store.moves import database_time
-from tasks.store.tables import JOB, PILOT
+from tasks.store.tables import JOB
 from tasks.tables import Job
 from tasks.why.findings import ENDED, NEVER, NOT_YET, RUNS, WAITS, Finding, seconds, since
-from tasks.why.lines import QueueRow, Staff, pilots_in_words, queue_rows, staff_of
 from tasks.why.places import Place, jobs_before
 from tasks.why.serving import of_build, of_merge
+from tasks.why.staff import QueueRow, Staff, pilots_in_words, queue_rows, staff_of, too_large
 from tasks.why.task import error_in_words
 
 _WITH_PILOT = (JobStatus.SENT, JobStatus.STARTING, JobStatus.RUNNING)
@@ -65,33 +65,13 @@ def _activated(session: Session, job: Job, queue: QueueRow, now: datetime) -> Fi
     details = [pilots_in_words(queue, staff, now)]
     verb = "stands" if ahead.total == 1 else "stand"
     details.append(f"{ahead} {verb} before it" if ahead.total else "it is the first in the line")
-    short = _too_large(session, job) if staff.n_slots else ()
+    short = too_large(session, job) if staff.n_slots else ()
     if short:
         return Finding(verdict=NEVER, summary=f"{summary}: no pilot there is large enough",
                        details=(*details, *short))  # fmt: skip
     if queue.status == QueueStatus.OFFLINE:
         details.append("if the queue stays so, the job is sent elsewhere after some hours")
     return Finding(verdict=NOT_YET, summary=summary, details=tuple(details))
-
-
-def _too_large(session: Session, job: Job) -> tuple[str, ...]:
-    """What the largest pilot of the queue lacks, if none there can ever take the job."""
-    c = PILOT.c
-    there = (c.queue_id == job.queue_id, c.status == str(PilotStatus.ACTIVE))
-    fits = (c.core_count >= job.core_count, c.memory_mb >= job.memory_mb, c.disk_mb >= job.disk_mb)
-    run = session.connection().execute
-    if run(select(c.id).where(*there, *fits).limit(1)).first():
-        return ()
-    most = run(select(func.max(c.core_count), func.max(c.memory_mb), func.max(c.disk_mb))
-               .where(*there)).one()  # fmt: skip
-    needs = (
-        (job.core_count, "cores"),
-        (job.memory_mb, "MB of memory"),
-        (job.disk_mb, "MB of disk"),
-    )
-    lacks = [f"the largest pilot has {has} {unit}, {need} needed"
-             for has, (need, unit) in zip(most, needs, strict=True) if has < need]  # fmt: skip
-    return tuple(lacks) or ("no single pilot has all of its cores, memory and disk",)
 
 
 def _at_work(job: Job, queue: QueueRow, now: datetime) -> Finding:

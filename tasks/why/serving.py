@@ -7,7 +7,7 @@ from sqlmodel import Session
 
 from broker.explain import explain
 from tasks.specs import spec_of
-from tasks.stages.merges import merge_scene, nothing_more_comes
+from tasks.stages.merges import merge_plan, merge_scene
 from tasks.statuses import MERGE_INPUT, FileStatus, JobKind, JobStatus
 from tasks.store.tables import BUILD, FILE, JOB, JOB_ALIVE, JOB_FILE, JOB_SERVES
 from tasks.tables import Job, Task
@@ -51,9 +51,11 @@ def of_merge(session: Session, job: Job) -> Finding:
 
 def _hindrance(session: Session, task: Task) -> str:
     """Why outputs that wait are in no merge job yet, in words."""
-    if not nothing_more_comes(session, task):
+    spec = spec_of(session, task.id)
+    plan = merge_plan(session, task, spec)
+    if not plan.groups:
         return "a merge job takes more, and more is to come"
-    scene = merge_scene(session, task, spec_of(session, task.id))
+    scene = merge_scene(session, task, spec, plan.needs)
     found = explain(scene.demand, scene.seen.queues, scene.seen.view, scene.preset)
     if found.verdict == TAKEN:
         return "the merge job is made next"

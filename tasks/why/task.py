@@ -19,7 +19,7 @@ from tasks.store.tables import DATASET, DECISION, HISTORY, JOB
 from tasks.tables import Task
 from tasks.views.shown import moment
 from tasks.why.brokerage import of_brokerage
-from tasks.why.findings import ENDED, NOT_YET, TAKEN, WAITS, Finding, many, since
+from tasks.why.findings import ENDED, NEVER, NOT_YET, TAKEN, WAITS, Finding, many, since
 from tasks.why.lines import of_lines
 from tasks.why.nuclei import kept_choice, of_nuclei
 from tasks.why.search import limit_of_search, of_search
@@ -186,8 +186,10 @@ def _next_jobs(session: Session, task: Task, with_queues: bool) -> Finding:
         return _unbrokered(session, task, brokered, throttled)
     further = f"no further jobs for now: {throttled}" if throttled else _further(brokered)
     further = limit_of_search(session, task) or further
+    # What is not in a job yet may go elsewhere, whatever becomes of those that wait.
+    verdict = NOT_YET if lines.verdict == NEVER else lines.verdict
     return replace(
-        brokered, verdict=lines.verdict, details=(*lines.details, further),
+        brokered, verdict=verdict, details=(*lines.details, further),
         summary=f"{lines.summary}, {many(n_unused, 'input file')} not in a job yet",
     )  # fmt: skip
 

@@ -336,8 +336,11 @@ def test_grid_is_added_from_a_file_and_queues_are_steered(
     shown = culm("queue", "grid").stdout.splitlines()
     assert ["S", "yes", "BIG", "", ""] in [line.split("\t") for line in shown]
     assert ["STORE", "S", "12.5", "", "tape"] in [line.split("\t") for line in shown]
-    assert ["S", "T", "3", "", "0", "blocked"] in [line.split("\t") for line in shown]
+    assert ["S", "T", "3", "", "", "", "0", "blocked"] in [line.split("\t") for line in shown]
     assert json.loads(culm("queue", "grid", "--json").stdout)["queues"]["BIG"]["site"] == "S"
+    assert "new" not in culm("queue", "set", "BIG", "core_count=4").stderr
+    slip = culm("queue", "set", "BGI", "core_count=4")
+    assert slip.stderr == "queue BGI is new; did you mean BIG?\n"
     grid.write_text("- a\n")
     assert "sites, endpoints, queues, links" in culm("queue", "add", "grid.yaml").stderr
 

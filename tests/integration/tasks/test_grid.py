@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from culm.core.documents import read_document
 from culm.core.errors import InvalidRequest
 from culm.wire.codec import encode
-from culm.wire.grid import GridChange
+from culm.wire.grid import GridChange, LinkEntry
 from flows.configuring import configurator
 from tasks.grid_changes import write_grid
 from tasks.queue_changes import set_queue_status
@@ -19,7 +21,16 @@ from tasks.stages.queue_statistics import queue_statistics
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
 from tasks.views.grid import whole_grid
-from tests.builders import a_pilot, a_report, a_task, get_work, report, run_stages, task_row
+from tests.builders import (
+    a_dataset,
+    a_pilot,
+    a_report,
+    a_task,
+    get_work,
+    report,
+    run_stages,
+    task_row,
+)
 from tests.integration.tasks.scene import rows, sql, value
 
 TABLES = ("site", "queue", "storage_endpoint", "queue_storage", "link")
@@ -171,6 +182,82 @@ def test_statistics_count_what_is_at_a_queue(books: Books) -> None:
     assert (found["n_running"], found["most_running"], found["n_runs"]) == (0, 3, 3)
     assert value(books, "SELECT mean_run_seconds FROM queue_statistics") >= 0
     assert statistics(books)["n_runs"] == 3  # no move is counted twice
+    # One that ended before its pilot told that it ran has run all the same.
+    report(books, pilot, a_report(jobs[3], metrics={"wall_seconds": 0.5}))
+    run_stages(books)
+    assert statistics(books)["n_runs"] == 4
+
+
+TWO_SITES: dict[str, Any] = {
+    "sites": {"CERN": {}, "BNL": {}},
+    "endpoints": {f"{site}_DISK": {"site": site, "url": f"https://{site.lower()}.example/"}
+                  for site in ("CERN", "BNL")},
+    "queues": {"Q": {"site": "BNL", "reads": ["CERN_DISK"], "writes": ["BNL_DISK"]},
+               "LOCAL": {"site": "LOCAL", "status": "offline"}},
+    "links": [{"source": "BNL", "destination": "CERN", "closeness": 2,
+               "mb_per_second_last_hour": 80}],
+}  # fmt: skip
+HOUR, DAY = "mb_per_second_last_hour", "mb_per_second_last_day"
+
+
+def an_hour_ago() -> str:
+    return (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def links(books: Books) -> dict[tuple[str, str], LinkEntry]:
+    with books.read() as session:
+        return {(link.source, link.destination): link for link in whole_grid(session).links}
+
+
+def moved(books: Books, dataset: str, **changes: Any) -> None:
+    """Jobs at BNL whose input comes from CERN and whose output goes there, as pilots told."""
+    a_task(books, inputs=[{"datasets": [dataset]}], n_files_per_job=1, destination="CERN_DISK",
+           skip_scouts=True)  # fmt: skip
+    run_stages(books)
+    pilot = a_pilot(books, queue="Q")
+    while jobs := get_work(books, pilot).jobs:
+        metrics = {"input_mb": 1000.0, "stage_in_seconds": 20.0, "output_mb": 300.0,
+                   "stage_out_seconds": 30.0} | changes  # fmt: skip
+        report(books, pilot, *(a_report(job, metrics=metrics) for job in jobs))
+        run_stages(books)
+
+
+def test_links_are_measured_by_what_pilots_moved(books: Books) -> None:
+    written(books, TWO_SITES)
+    there = a_dataset(books, 3)
+    sql(books, "UPDATE replica SET endpoint_id = (SELECT id FROM storage_endpoint "
+               "WHERE name = 'CERN_DISK')")  # fmt: skip
+    # Half of the weight of an hour that went by is 1 - 1/e.
+    sql(books, "UPDATE link SET at = :then", then=an_hour_ago())
+    moved(books, there)
+    moved(books, there, input_mb=0.5, output_mb=9.9)  # too little to tell of the link
+    queue_statistics(books)
+    found = links(books)
+    arrived, sent = found["CERN", "BNL"], found["BNL", "CERN"]
+    assert (getattr(arrived, HOUR), getattr(arrived, DAY), arrived.closeness) == (50, 50, None)
+    assert arrived.measured_at is not None
+    assert getattr(sent, HOUR) == pytest.approx(80 / math.e + 10 * (1 - 1 / math.e), rel=1e-3)
+    assert (getattr(sent, DAY), sent.closeness) == (10, 2)
+    queue_statistics(books)
+    assert links(books) == found  # no job is counted twice
+
+
+def test_document_has_its_way_with_links_where_it_is_fresher(books: Books) -> None:
+    written(books, TWO_SITES)
+    link = {"source": "BNL", "destination": "CERN"}
+    for told, hour, closeness in (
+        ({"closeness": 5}, 80, 5),  # it says nothing of speeds
+        ({HOUR: 9, "measured_at": "2020-01-01T00:00:00Z"}, 80, None),
+        ({HOUR: 9}, 9, None),
+        ({HOUR: 7, "measured_at": "2100-01-01T00:00:00Z"}, 7, None),
+        ({HOUR: 6}, 6, None),  # nobody measured in the future
+    ):
+        written(books, {"links": [link | told]})
+        now = links(books)["BNL", "CERN"]
+        assert (getattr(now, HOUR), now.closeness) == (hour, closeness), told
+    with pytest.raises(InvalidRequest) as refused:
+        written(books, {"links": [link | {"measured_at": "yesterday"}]})
+    assert [f.field for f in refused.value.faults] == ["links[0].measured_at"]
 
 
 def test_statistics_from_the_future_do_no_harm(books: Books) -> None:

@@ -12,11 +12,14 @@ from sqlmodel import Session
 from broker.values import Demand
 from culm.core.errors import WrongStatus
 from culm.wire.job_spec import JobSpec
+from tasks.queue_changes import set_queue
 from tasks.specs import spec_of
+from tasks.stages.asking import needs_of
 from tasks.stages.job_command import kill_job
 from tasks.stages.merges import merge_scene
 from tasks.stages.unmerged import drop_unmerged
 from tasks.store.books import Books
+from tasks.store.configuration import set_value
 from tasks.tables import Task
 from tasks.views.pilot_files import reads
 from tasks.views.tasks import task_view
@@ -376,6 +379,35 @@ def test_why_says_what_merging_waits_for(books: Books) -> None:
     run_to_the_end(books, pilot)
 
 
+@pytest.mark.parametrize("preset", ["generic", "production"])
+def test_merge_waits_for_a_queue_with_disk_for_what_is_merged(books: Books, preset: str) -> None:
+    with books.write() as session:
+        set_queue(session, "LOCAL", "LOCAL", {"max_disk_mb": 1500})
+    task_id, pilot = a_merging_task(books, n_files=1, disk_mb=1000), a_pilot(books)
+    [job] = get_work(books, pilot).jobs
+    sql(books, "UPDATE queue SET status = 'offline'")
+    report(books, pilot, a_report(job))
+    run_stages(books)
+    sql(books, "UPDATE file SET size_bytes = 1000000000 WHERE status = 'prepared'")
+    sql(books, "UPDATE queue SET status = 'online'")
+    with books.write() as session:
+        set_value(session, "BROKERAGE_PRESET_user", preset, "root")
+    with books.read() as session:
+        assert "no queue takes the merge job" in why_job(session, job.job_id).summary
+    sql(books, "UPDATE task SET merge_at = created_at")
+    run_stages(books)
+    assert value(books, "SELECT COUNT(*) FROM job WHERE kind = 'merge'") == 0
+    with books.write() as session:
+        set_queue(session, "LOCAL", "LOCAL", {"max_disk_mb": 6000})
+    sql(books, "UPDATE task SET merge_at = created_at")
+    run_stages(books)
+    [merge] = get_work(books, pilot).jobs
+    assert (merge.kind, merge.disk_mb > 4000) == ("merge", True)
+    report(books, pilot, a_report(merge))
+    run_stages(books)
+    assert status(books, task_id) == "done"
+
+
 def test_files_that_were_merged_leave_the_storage_and_no_others(
     books: Books, tmp_path: Path
 ) -> None:
@@ -422,4 +454,5 @@ def test_merges_are_wanted_where_the_files_are_until_a_day_has_passed(books: Boo
 
 
 def _merge_demand(session: Session, task_id: int) -> Demand:
-    return merge_scene(session, session.get_one(Task, task_id), spec_of(session, task_id)).demand
+    task = session.get_one(Task, task_id)
+    return merge_scene(session, task, spec_of(session, task_id), needs_of(task)).demand

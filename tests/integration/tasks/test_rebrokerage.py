@@ -9,7 +9,7 @@ import pytest
 from tasks.grid_changes import write_grid
 from tasks.queue_changes import set_queue_status
 from tasks.stages.fast_rebrokerage import fast_rebrokerage
-from tasks.stages.rebrokerage import rebroker_waiting
+from tasks.stages.rebrokerage import close, rebroker_waiting
 from tasks.stages.share_counts import count_shares
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
@@ -134,3 +134,13 @@ def test_long_line_that_is_meant_is_not_cleared(two: Books, settings: dict[str, 
     with two.write() as session:
         write_grid(session, {"queues": {"OTHER": {"site": "LOCAL"}}})
     assert fast_rebrokerage(two) == "12 jobs back to brokerage from 1 crowds"
+
+
+def test_job_that_a_pilot_got_meanwhile_is_left_to_it(two: Books) -> None:
+    task_id = a_task_at(two, "LOCAL", n_jobs=2)
+    rows_ = rows(two, "SELECT id FROM job WHERE task_id = :t", t=task_id)
+    [job] = get_work(two, a_pilot(two), n_jobs=1).jobs
+    with two.write() as session:
+        assert close(session, {row[0]: "a slot is free" for row in rows_}, "rebind") == 1
+    assert value(two, "SELECT status FROM job WHERE id = :i", i=job.job_id) == "sent"
+    run_to_the_end(two)

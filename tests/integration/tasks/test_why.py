@@ -289,6 +289,14 @@ def test_job_that_fits_no_pilot_is_never_taken(books: Books) -> None:
     why = asked_job(books, first_job(books, task_id))
     assert why.verdict == "never"
     assert why.details[-1] == "the largest pilot has 2000 MB of memory, 4000 needed"
+    task = asked(books, task_id)
+    assert task.verdict == "never"
+    assert task.summary == "1 waiting for one, no pilot there is large enough"
+    assert task.details[0].endswith("none is large enough for 1 of them")
+    # A pilot that names no disk has what is free on its node.
+    a_pilot(books, memory_mb=4000, disk_mb=0)
+    assert asked_job(books, first_job(books, task_id)).verdict == "not yet"
+    assert asked(books, task_id).verdict == "waits"
 
 
 def test_job_at_work_says_where(books: Books) -> None:

@@ -38,6 +38,7 @@ def test_example_holds_a_grid() -> None:
         ({"core_count": "8"}, "core_count", "a whole number is needed"),
         ({"core_count": 0}, "core_count", "must be from 1 to 4096"),
         ({"core_count": 2, "min_core_count": 4}, "min_core_count", "at most core_count"),
+        ({"heartbeat_seconds": 200}, "heartbeat_seconds", "at most 150, half of lease_seconds"),
         ({"max_memory_mb": 2, "min_memory_mb": 3}, "min_memory_mb", "at most max_memory_mb"),
         ({"fair_share_policy": "type=["}, "fair_share_policy", "such as"),
         ({"fair_share_policy": "type=[:1%"}, "fair_share_policy", "no regular expression"),
