@@ -89,8 +89,7 @@ def start_steps(session: Session, crew: Crew, specified: Specified, actor: str) 
     free = []
     for one in fresh:
         if one.spec.name in taken:
-            words = f"task {taken[one.spec.name]} has the name {one.spec.name} already"
-            refused.append((one.start, words))
+            refused.append((one.start, taken[one.spec.name]))
         else:
             free.append(one)
     ids = submit_many(session, [_order(crew, one) for one in free], crew.owner.user)
