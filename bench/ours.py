@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import sys
 import time
 import uuid
@@ -53,6 +54,20 @@ class Ours:
         for task in self.client.tasks(OPEN):
             self.client.kill(task.task_id)
         wait_until(lambda: next(self.client.tasks(OPEN, limit=1), None) is None, "quiet", 600)
+
+    def culm(self, *words: str, folder: Path | None = None, allowed: Sequence[int] = (0,)) -> str:
+        """What a command prints, run to its end as a user would.
+
+        Raises:
+            RuntimeError: it failed; with its last words.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", "culm", *words], env=self.processes.environment,
+            cwd=folder or self.folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode not in allowed:
+            raise RuntimeError(f"culm {' '.join(words)}: {done.stderr.strip()[-2000:]}")
+        return done.stdout
 
     def task_name(self) -> str:
         """A name that no task has yet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
+from functools import lru_cache
 from typing import Any
 
 from culm.client.hpo_options import Hpo
@@ -14,7 +15,7 @@ from cwl.links import StepFault
 from cwl.panda_options import ALIASES, SWITCHES, VALUED
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Command:
     """A command: its options by their names without dashes.
 
@@ -98,8 +99,16 @@ def parse_arguments(command: Command, text: str, put_in: Callable[[str, str], st
     return found
 
 
-def _split(text: str, command: Command) -> Iterator[tuple[str, Any]]:
-    """Name and value of each option of a command line; a switch has the value True."""
+@lru_cache(maxsize=16)
+def _split(text: str, command: Command) -> tuple[tuple[str, Any], ...]:
+    """Name and value of each option of a command line; a switch has the value True.
+
+    Remembered, for the branches of a scatter say the same.
+    """
+    return tuple(_options(text, command))
+
+
+def _options(text: str, command: Command) -> Iterator[tuple[str, Any]]:
     try:
         words = shlex.split(text)
     except ValueError as error:

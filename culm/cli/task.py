@@ -10,7 +10,8 @@ import typer
 from culm.cli import render
 from culm.cli.context import client_of
 from culm.cli.ids import TaskId, TaskIds, task_id, task_ids
-from culm.cli.render import Json, print_fields, print_json, print_table, say, when
+from culm.cli.lists import Most, Named, Status, Timeout, Whose, say_if_cut
+from culm.cli.render import Json, print_fields, print_json, print_table, when
 from culm.cli.why import AllQueues, show_why
 from culm.client import Client
 from culm.core.units import parse_duration
@@ -20,21 +21,14 @@ from culm.wire.views import TaskView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and steer tasks.")
 
-Timeout = Annotated[
-    str | None, typer.Option("--timeout", help="Give up after this time: 90, 15m, 2h.")
-]
-Status = Annotated[str | None, typer.Option("--status", help="Only these: running,pending.")]
-
 
 @app.command("list")
 def list_(
     ctx: typer.Context,
     status: Status = None,
-    user: Annotated[str, typer.Option(help="Whose: me, a name, or * for all.")] = "me",
-    name: Annotated[
-        str | None, typer.Option(help="Only names like this; * stands for all.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    user: Whose = "me",
+    name: Named = None,
+    limit: Most = 50,
     as_json: Json = False,
 ) -> None:
     """List tasks, newest first."""
@@ -43,8 +37,7 @@ def list_(
         print_json(found)
         return
     print_table(("id", "status", "done", "user", "created", "name"), map(_row, found))
-    if len(found) == limit:
-        say(f"the newest {limit}; more with --limit")
+    say_if_cut(len(found), limit)
 
 
 def _row(task: TaskView) -> tuple[object, ...]:

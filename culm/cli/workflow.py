@@ -14,6 +14,7 @@ from culm.cli.context import client_of
 from culm.cli.graph_labels import counted, counts_of, marks_of, status_of
 from culm.cli.graph_rails import drawn as rails
 from culm.cli.ids import WorkflowId, WorkflowIds, workflow_id, workflow_ids
+from culm.cli.lists import Most, Named, Status, Timeout, Whose, say_if_cut
 from culm.cli.outcome import act_on, exit_code_of, report
 from culm.cli.render import (
     STYLES,
@@ -34,10 +35,6 @@ from culm.wire.workflow_runs import StepView, WorkflowGraph, WorkflowView
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="List and steer workflows.")
 
-Timeout = Annotated[
-    str | None, typer.Option("--timeout", help="Give up after this time: 90, 15m, 2h.")
-]
-Status = Annotated[str | None, typer.Option("--status", help="Only these: running,failed.")]
 Reason = Annotated[str, typer.Option(help="Kept in the workflow's history.")]
 _COLUMNS = ("id", "status", "steps", "user", "created", "name")
 STEPS_SHOWN = 60
@@ -47,11 +44,9 @@ STEPS_SHOWN = 60
 def list_(
     ctx: typer.Context,
     status: Status = None,
-    user: Annotated[str, typer.Option(help="Whose: me, a name, or * for all.")] = "me",
-    name: Annotated[
-        str | None, typer.Option(help="Only names like this; * stands for all.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    user: Whose = "me",
+    name: Named = None,
+    limit: Most = 50,
     as_json: Json = False,
 ) -> None:
     """List workflows, newest first."""
@@ -60,8 +55,7 @@ def list_(
         print_json(found)
         return
     print_table(_COLUMNS, map(_row, found))
-    if len(found) == limit:
-        say(f"the newest {limit}; more with --limit")
+    say_if_cut(len(found), limit)
 
 
 def _row(view: WorkflowView) -> tuple[object, ...]:

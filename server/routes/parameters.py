@@ -11,6 +11,7 @@ from culm.core import names
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.ids import new_key
 from culm.core.nearest import unknown_name
+from server.identity.actor import Actor
 
 Status = TypeVar("Status", bound=StrEnum)
 _KEY = r"^[A-Za-z0-9._:-]{1,64}$"
@@ -42,6 +43,21 @@ Key = Annotated[
     Header(alias="Idempotency-Key", pattern=_KEY,
            description="The same key makes the same thing, however often it is sent"),
 ]  # fmt: skip
+
+
+User = Annotated[str, Query(max_length=63, description="me, a name, or * for all that you may see")]
+MYSELF, EVERYBODY, NOBODY = "me", "*", ""
+
+
+def whose(actor: Actor, user: str) -> str | None:
+    """The user whose things a list may hold: None for everybody's, `NOBODY` for none.
+
+    An administrator sees everybody's, others only their own.
+    """
+    wanted = actor.subject if user == MYSELF else None if user == EVERYBODY else user
+    if actor.is_admin:
+        return wanted
+    return actor.subject if wanted in (None, actor.subject) else NOBODY
 
 
 def key_or_new(key: str | None) -> str:

@@ -28,14 +28,17 @@ from server.parts import Parts, parts_of
 from server.races import looking_again
 from server.replies import reply
 from server.routes.parameters import (
+    MYSELF,
     Glob,
     Key,
     Kinds,
     Limit,
     Statuses,
     TaskId,
+    User,
     key_or_new,
     statuses_of,
+    whose,
 )
 from server.routing import Noun, Terms
 from server.share_claims import check_may_claim, with_organisation
@@ -55,7 +58,6 @@ tasks = Noun("tasks", "The unit of work for one scientific objective: input, com
 TASK_OWNER = owner_or_admin(
     "task", lambda session, path: task_owner(session, id_in_path(path, "task_id"))
 )
-EVERYBODY, MYSELF = "*", "me"
 LONGEST_WAIT_SECONDS = 60
 
 _EXAMPLE = {
@@ -93,9 +95,7 @@ def submit_task(
 def list_tasks(
     request: Request,
     status: Statuses = "",
-    user: Annotated[
-        str, Query(max_length=63, description="me, a name, or * for all that you may see")
-    ] = MYSELF,
+    user: User = MYSELF,
     name: Glob = "",
     limit: Limit = 100,
     before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of a page")] = None,
@@ -104,14 +104,10 @@ def list_tasks(
 
     You see your own; an administrator sees everybody's. Jobs are not counted in lists.
     """
-    actor = actor_of(request)
-    wanted = actor.subject if user == MYSELF else None if user == EVERYBODY else user
-    if not actor.is_admin:
-        if wanted not in (None, actor.subject):
-            return reply(TaskList(tasks=()))
-        wanted = actor.subject
-    filters = TaskFilter(statuses=statuses_of(TaskStatus, status), user=wanted, name=name,
-                         limit=limit, before=before)  # fmt: skip
+    filters = TaskFilter(
+        statuses=statuses_of(TaskStatus, status), user=whose(actor_of(request), user), name=name,
+        limit=limit, before=before,
+    )  # fmt: skip
     with parts_of(request).books.read() as session:
         return reply(task_list(session, filters))
 

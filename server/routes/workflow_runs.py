@@ -24,8 +24,18 @@ from server.limits import SMALL
 from server.parts import Parts, parts_of
 from server.races import looking_again
 from server.replies import reply
-from server.routes.parameters import Glob, Key, Limit, Statuses, key_or_new, statuses_of
-from server.routes.tasks import EVERYBODY, LONGEST_WAIT_SECONDS, MYSELF
+from server.routes.parameters import (
+    MYSELF,
+    Glob,
+    Key,
+    Limit,
+    Statuses,
+    User,
+    key_or_new,
+    statuses_of,
+    whose,
+)
+from server.routes.tasks import LONGEST_WAIT_SECONDS
 from server.routes.workflows import DOCUMENTS, EXAMPLE, workflows
 from server.routing import Terms
 from server.share_claims import may_claim
@@ -86,22 +96,16 @@ def run_workflow(
 def list_workflows(
     request: Request,
     status: Statuses = "",
-    user: Annotated[
-        str, Query(max_length=63, description="me, a name, or * for all that you may see")
-    ] = MYSELF,
+    user: User = MYSELF,
     name: Glob = "",
     limit: Limit = 100,
     before: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of a page")] = None,
 ) -> Response:
     """Workflows, newest first. You see your own; an administrator sees everybody's."""
-    actor = actor_of(request)
-    wanted = actor.subject if user == MYSELF else None if user == EVERYBODY else user
-    if not actor.is_admin:
-        if wanted not in (None, actor.subject):
-            return reply(WorkflowList(workflows=()))
-        wanted = actor.subject
-    filters = WorkflowFilter(statuses=statuses_of(WorkflowStatus, status), user=wanted, name=name,
-                             limit=limit, before=before)  # fmt: skip
+    filters = WorkflowFilter(
+        statuses=statuses_of(WorkflowStatus, status), user=whose(actor_of(request), user),
+        name=name, limit=limit, before=before,
+    )  # fmt: skip
     with parts_of(request).books.read() as session:
         return reply(workflow_list(session, filters))
 

@@ -1,7 +1,7 @@
-"""Many tasks at once, as a workflow submits them: a few statements, however many there are.
+"""Tasks are stored as `registered`: a few statements, however many there are.
 
-What a task names is not looked up here: refine does that for every task, and breaks those that
-name what is not there.
+What a task names is not looked up here: `submit` does that for the one task that a user gives,
+and refine for every task; it breaks those that name what is not there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tasks.store.locks import one_at_a_time
 from tasks.store.moves import database_time
 from tasks.store.tables import TASK
 from tasks.store.topics import Topic
-from tasks.tables import StatusHistory, Task, TaskParameters
+from tasks.tables import StatusHistory, Task, TaskParameters, User
 from tasks.tagging import Tags, attributes_of, tags_of
 
 NAME_IS_FREE = tuple(str(s) for s in (TaskStatus.BROKEN, TaskStatus.ABORTED, TaskStatus.FAILED))
@@ -40,19 +40,20 @@ class Order:
     key: str
 
 
-def names_taken(session: Session, names: Sequence[str], user: str) -> dict[str, int]:
-    """Those of the names that a task of this user has already, with its id.
+def names_taken(session: Session, names: Sequence[str], user: str) -> dict[str, str]:
+    """Those of the names that a task of this user has already, each with words that say so.
 
     No other transaction takes one of them for this user before this one's end.
     """
     one_at_a_time(session, f"submit/{user}")
     rows = session.connection().execute(
-        select(TASK.c.name, TASK.c.id).where(
+        select(TASK.c.name, TASK.c.id, TASK.c.status).where(
             TASK.c.user_name == user, text_in(TASK.c.name, names, session),
             TASK.c.status.not_in(NAME_IS_FREE),
         )
     )  # fmt: skip
-    return {row.name: row.id for row in rows}
+    return {row.name: f"task {row.id} ({row.status}) has the name {row.name} already"
+            for row in rows}  # fmt: skip
 
 
 def submit_many(session: Session, orders: Sequence[Order], user: str) -> Sequence[int]:
@@ -69,11 +70,9 @@ def submit_many(session: Session, orders: Sequence[Order], user: str) -> Sequenc
          for task_id, order in zip(ids, orders, strict=True)],
         now=now, same={"user_name": user, "status": str(TaskStatus.REGISTERED)},
     )  # fmt: skip
-    documents = [json.dumps(encode(order.spec), sort_keys=True) for order in orders]
     insert_rows(
         session, TaskParameters, ("task_id", "document", "digest"),
-        [(task_id, document, hashlib.sha256(document.encode()).hexdigest())
-         for task_id, document in zip(ids, documents, strict=True)],
+        [(task_id, *document_of(order.spec)) for task_id, order in zip(ids, orders, strict=True)],
     )  # fmt: skip
     insert_rows(
         session, StatusHistory, ("noun", "entity_id", "event", "from_status", "to_status",
@@ -83,6 +82,19 @@ def submit_many(session: Session, orders: Sequence[Order], user: str) -> Sequenc
     )  # fmt: skip
     wake(session, Topic.TASK_REGISTERED, Topic.TASK_CHANGED)
     return ids
+
+
+def document_of(spec: TaskSpec) -> tuple[str, str]:
+    """A specification as it is stored, and its digest."""
+    document = json.dumps(encode(spec), sort_keys=True)
+    return document, hashlib.sha256(document.encode()).hexdigest()
+
+
+def make_user(session: Session, name: str) -> None:
+    """See that the user has a row."""
+    if session.get(User, name) is None:
+        session.add(User(name=name, created_at=database_time(session)))
+        session.flush()
 
 
 class _Tagger:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -15,7 +12,6 @@ from broker.connectivity import parse_connectivity
 from culm.core.errors import Conflict, FieldFault, InvalidRequest
 from culm.core.names import MAX_NAME
 from culm.core.nearest import unknown_name
-from culm.wire.codec import encode
 from culm.wire.task_spec import MAX_JOBS, InputStream, TaskSpec
 from culm.wire.views import TaskAccepted
 from tasks.catalog.own import find_dataset, list_files, matches
@@ -23,17 +19,13 @@ from tasks.lifecycles import TASK as MACHINE
 from tasks.output_names import UNMERGED, lfn, output_plans
 from tasks.searches.training import training_faults
 from tasks.specs import spec_of
+from tasks.stages.bulk_submit import Order, document_of, make_user, names_taken, submit_many
 from tasks.statuses import TaskStatus
-from tasks.store.books import Books, wake
-from tasks.store.bulk import insert_rows
-from tasks.store.ids import take_ids
+from tasks.store.books import Books
 from tasks.store.locks import one_at_a_time
-from tasks.store.moves import database_time
 from tasks.store.tables import ENDPOINT, QUEUE, SITE, TASK
-from tasks.store.topics import Topic
 from tasks.tables import Sandbox as SandboxRow
-from tasks.tables import StatusHistory, Task, TaskParameters, User
-from tasks.tagging import tags_of
+from tasks.tables import Task, TaskParameters
 
 
 def submit(books: Books, spec: TaskSpec, user: str, key: str) -> TaskAccepted:
@@ -44,21 +36,20 @@ def submit(books: Books, spec: TaskSpec, user: str, key: str) -> TaskAccepted:
         Conflict: the key was used for another task, or the name is a living task's.
     """
     spec.check()
-    document = encode(spec)
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    _, digest = document_of(spec)
     with books.write() as session:
         one_at_a_time(session, f"submit/{user}")
         known = _known(session, user, key, digest)
         if known is not None:
             return known
-        _check_name(session, spec, user)
+        taken = names_taken(session, [spec.name], user)
+        if taken:
+            raise Conflict(taken[spec.name], hint="choose another --outDS")
         faults = list(faults_of(session, spec, user))
         if faults:
             raise InvalidRequest(f"task {spec.name} cannot be run as asked", faults=faults)
-        task_id = take_ids(session, "task", 1)[0]
-        _store(session, task_id, spec, user, key)
-        session.add(TaskParameters(task_id=task_id, document=document, digest=digest))
-        wake(session, Topic.TASK_REGISTERED, Topic.TASK_CHANGED)
+        make_user(session, user)
+        (task_id,) = submit_many(session, [Order(spec=spec, key=key)], user)
     return TaskAccepted(task_id=task_id, name=spec.name, status=TaskStatus.REGISTERED, created=True)
 
 
@@ -74,39 +65,6 @@ def _known(session: Session, user: str, key: str, digest: str) -> TaskAccepted |
     if row.digest != digest:
         raise Conflict(f"idempotency key {key} was used for task {row.id} with other parameters")
     return TaskAccepted(task_id=row.id, name=row.name, status=row.status, created=False)
-
-
-def _check_name(session: Session, spec: TaskSpec, user: str) -> None:
-    gone = [str(s) for s in (TaskStatus.BROKEN, TaskStatus.ABORTED, TaskStatus.FAILED)]
-    row = session.connection().execute(
-        select(TASK.c.id, TASK.c.status)
-        .where(TASK.c.user_name == user, TASK.c.name == spec.name, TASK.c.status.not_in(gone))
-    ).first()  # fmt: skip
-    if row is not None:
-        raise Conflict(
-            f"task {row.id} ({row.status}) has the name {spec.name} already",
-            hint="choose another --outDS",
-        )
-
-
-def _store(session: Session, task_id: int, spec: TaskSpec, user: str, key: str) -> None:
-    now = database_time(session)
-    if session.get(User, user) is None:
-        session.add(User(name=user, created_at=now))
-    session.add(Task(
-        id=task_id, name=spec.name, user_name=user, idempotency_key=key, priority=spec.priority,
-        parent_task_id=spec.parent_task_id, core_count=spec.core_count, memory_mb=spec.memory_mb,
-        disk_mb=spec.disk_mb, walltime_seconds=spec.walltime_seconds,
-        max_attempts=spec.max_attempts, is_search=spec.search is not None,
-        created_at=now, modified_at=now,
-        **asdict(tags_of(session, spec, user)),
-    ))  # fmt: skip
-    session.flush()
-    insert_rows(
-        session, StatusHistory,
-        ("noun", "entity_id", "event", "from_status", "to_status", "actor", "reason"),
-        [("task", task_id, "submitted", "", str(TaskStatus.REGISTERED), user, "")], now=now,
-    )  # fmt: skip
 
 
 def faults_of(session: Session, spec: TaskSpec, user: str) -> Iterator[FieldFault]:

@@ -32,7 +32,7 @@ from tasks.tables.workflow import DUE
 from tasks.workflows.junctions import take_decisions
 from tasks.workflows.orders import Owner
 from tasks.workflows.rows import StepRow, ended_tasks, step_rows, what_jobs_left
-from tasks.workflows.starts import Crew, start_steps
+from tasks.workflows.starts import Crew, Specified, specify, start_steps
 from tasks.workflows.verdicts import verdict_of
 from tasks.workflows.walks import keep_walk, new_walk, take_walk
 from tasks.workflows.writing import leave_out, write_ends
@@ -75,14 +75,15 @@ class WorkflowStage(LeasedWork):
         with books.write() as session:
             renew(session, [claim.lease], owner, THINK_SECONDS)
         look = _look(books, claim.task_id)
-        starts = _advance(look)
+        starts, crew = _advance(look), _crew(look)
         while True:
             batch, starts = starts[:STARTS_A_TRANSACTION], starts[STARTS_A_TRANSACTION:]
+            specified = specify(crew, batch)
             with books.write() as session:
                 renew(session, [claim.lease], owner, self.lease_seconds)
                 moved_on = not _is_as_it_was(session, look)
                 if not moved_on:
-                    _write(session, look, batch, actor, is_last=not starts)
+                    _write(session, look, crew, specified, actor, is_last=not starts)
                 if moved_on or not starts:
                     release(session, [claim.lease], owner)
             if moved_on:
@@ -123,6 +124,14 @@ def _advance(look: _Look) -> Sequence[Start]:
     return starts if look.advances else ()
 
 
+def _crew(look: _Look) -> Crew:
+    row = look.row
+    return Crew(
+        workflow_id=row.id, steps={step.instance: step for step in look.steps},
+        owner=Owner(user=row.user_name, sandbox=row.sandbox, may_claim=row.may_claim),
+    )  # fmt: skip
+
+
 def _is_as_it_was(session: Session, look: _Look) -> bool:
     """Whether no command changed the workflow since the look; from here on none does."""
     held = session.connection().execute(
@@ -134,16 +143,12 @@ def _is_as_it_was(session: Session, look: _Look) -> bool:
 
 
 def _write(
-    session: Session, look: _Look, starts: Sequence[Start], actor: str, *, is_last: bool
+    session: Session, look: _Look, crew: Crew, specified: Specified, actor: str, *, is_last: bool
 ) -> None:
     row = look.row
     move_workflows(session, [row.id], WorkflowEvent.STARTED, Why(actor), started_at=db_now())
     look.n_ended += write_ends(session, look.steps, actor)
-    crew = Crew(
-        workflow_id=row.id, steps={step.instance: step for step in look.steps},
-        owner=Owner(user=row.user_name, sandbox=row.sandbox, may_claim=row.may_claim),
-    )  # fmt: skip
-    started = start_steps(session, crew, starts, actor)
+    started = start_steps(session, crew, specified, actor)
     look.n_started += started.n_tasks
     look.n_refused += started.n_refused
     # Those that cannot start are news: the walk goes on from their failure.
@@ -155,7 +160,7 @@ def _write(
         .values(version=WORKFLOW.c.version + 1, **news)
     )  # fmt: skip
     wake(session, Topic.WORKFLOW_CHANGED, *[Topic.WORKFLOW_DUE] * bool(started.n_refused))
-    if is_last and not starts:
+    if is_last and not (started.n_tasks or started.n_refused):
         _end(session, look, actor)
 
 

@@ -16,6 +16,7 @@ from culm.wire.codec import encode
 from culm.wire.workflow_runs import WorkflowAccepted, WorkflowSubmission
 from cwl.plan import Plan, plan_to_json
 from cwl.walk import Run, Walk
+from tasks.stages.bulk_submit import make_user
 from tasks.stages.submit import faults_of
 from tasks.statuses import WorkflowStatus
 from tasks.store.books import Books, wake
@@ -25,7 +26,7 @@ from tasks.store.locks import one_at_a_time
 from tasks.store.moves import database_time
 from tasks.store.tables import WORKFLOW, WORKFLOW_PLAN
 from tasks.store.topics import Topic
-from tasks.tables import Sandbox, StatusHistory, User, Workflow, WorkflowPlan
+from tasks.tables import Sandbox, StatusHistory, Workflow, WorkflowPlan
 from tasks.workflows.orders import NOT_HERE, Owner, spec_of_start
 from tasks.workflows.walks import answered
 from tasks.workflows.words import words_of
@@ -147,8 +148,7 @@ def _faults(session: Session, planned: Planned, starts: Any, user: str) -> Itera
 
 def _store(session: Session, workflow_id: int, planned: Planned, user: str, key: str) -> None:
     now = database_time(session)
-    if session.get(User, user) is None:
-        session.add(User(name=user, created_at=now))
+    make_user(session, user)
     session.add(Workflow(
         id=workflow_id, name=planned.submission.bundle.name, user_name=user, idempotency_key=key,
         may_claim=planned.may_claim, sandbox=planned.submission.sandbox,

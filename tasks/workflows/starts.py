@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import bindparam, select, update
 from sqlmodel import Session
@@ -58,36 +58,44 @@ class Started:
     n_refused: int = 0
 
 
-def start_steps(session: Session, crew: Crew, starts: Sequence[Start], actor: str) -> Started:
-    """Make the tasks of these starts. One that cannot be made leaves a failed step, in words."""
-    ready, refused = _specified(crew, starts)
-    again, fresh = _taken_up(session, crew, ready, refused)
-    taken = names_taken(session, [one.spec.name for one in fresh], crew.owner.user)
-    free = []
-    for one in fresh:
-        if one.spec.name in taken:
-            words = f"task {taken[one.spec.name]} has the name {one.spec.name} already"
-            refused.append((one.start, words))
-        else:
-            free.append(one)
-    ids = submit_many(session, [_order(crew, one) for one in free], crew.owner.user)
-    _write_submitted(session, crew, list(zip(free, ids, strict=True)), actor)
-    _write_refused(session, crew, refused, actor)
-    return Started(len(free) + again, len(refused))
+@dataclass(slots=True)
+class Specified:
+    """Starts with the specifications of their tasks, and those that have none, in words."""
+
+    ready: list[_Ready] = field(default_factory=list)
+    refused: list[tuple[Start, str]] = field(default_factory=list)
 
 
-def _specified(crew: Crew, starts: Sequence[Start]) -> tuple[list[_Ready], list[tuple[Start, str]]]:
-    ready, refused = [], []
+def specify(crew: Crew, starts: Sequence[Start]) -> Specified:
+    """What the tasks of these starts are to be. It takes time, and no transaction."""
+    found = Specified()
     for start in starts:
         beside = [crew.steps[name].task_id for name in start.beside if name in crew.steps]
         row = crew.steps.get(start.id)
         try:
             spec = spec_of_start(start, crew.owner, beside[0] if beside else None)
         except CulmError as error:
-            refused.append((start, words_of(error)))
+            found.refused.append((start, words_of(error)))
         else:
-            ready.append(_Ready(start, spec, row))
-    return ready, refused
+            found.ready.append(_Ready(start, spec, row))
+    return found
+
+
+def start_steps(session: Session, crew: Crew, specified: Specified, actor: str) -> Started:
+    """Make the tasks of these starts. One that cannot be made leaves a failed step, in words."""
+    refused = specified.refused
+    again, fresh = _taken_up(session, crew, specified.ready, refused)
+    taken = names_taken(session, [one.spec.name for one in fresh], crew.owner.user)
+    free = []
+    for one in fresh:
+        if one.spec.name in taken:
+            refused.append((one.start, taken[one.spec.name]))
+        else:
+            free.append(one)
+    ids = submit_many(session, [_order(crew, one) for one in free], crew.owner.user)
+    _write_submitted(session, crew, list(zip(free, ids, strict=True)), actor)
+    _write_refused(session, crew, refused, actor)
+    return Started(len(free) + again, len(refused))
 
 
 def _taken_up(
