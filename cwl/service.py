@@ -58,7 +58,15 @@ def check(bundle: WorkflowBundle, limits: LoadLimits | None = None) -> Checked:
         InvalidRequest: with every fault: file, line, step, what was found, what would be right.
     """
     _check_names(bundle)
-    reply = _replied(bundle, limits or LoadLimits())
+    return found_in(_replied(bundle, limits or LoadLimits()))
+
+
+def found_in(reply: Mapping[str, Any]) -> Checked:
+    """What the reply of a worker says of a workflow.
+
+    Raises:
+        InvalidRequest: with every fault.
+    """
     faults = reply.get("faults")
     if faults is not None:
         found = [FieldFault(f["field"], f["value"], f["needed"]) for f in faults]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 from culm.wire.codec import decode
@@ -60,15 +61,15 @@ def a_pilot(books: Books, **changes: Any) -> int:
 def run_stages(books: Books, *names: str, owner: str = "test") -> list[str]:
     """Run stages (all, if none is named) until nothing is ready; gives what they said."""
     said: list[str] = []
-    busy = True
-    while busy:
-        busy = False
-        for name in names or STAGES:
-            stage = STAGES[name]
-            for claim in stage.claim(books, owner, 10):
-                said.append(f"{name}: {stage.work(books, claim, owner).message}")
-                busy = True
+    chosen, n_quiet = names or tuple(STAGES), 0
+    for name in cycle(chosen):
+        claims = STAGES[name].claim(books, owner, 10)
+        for claim in claims:
+            said.append(f"{name}: {STAGES[name].work(books, claim, owner).message}")
+        n_quiet = 0 if claims else n_quiet + 1
         assert len(said) < 10_000, said[-20:]
+        if n_quiet == len(chosen):
+            break
     return said
 
 

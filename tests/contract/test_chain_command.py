@@ -1,57 +1,32 @@
-"""`culm chain` as a real process against a server that speaks the contract."""
+"""`culm chain` against a server that speaks the contract."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from culm import Client
 from culm.core.settings import load_settings
-from tests.contract.culm_server import World, culm_server, token_of
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def service() -> Iterator[tuple[str, World]]:
-    with culm_server() as found:
-        yield found
+from tests.contract.calls import Run, in_this_process
+from tests.contract.culm_server import World, token_of
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "main.cwl").write_text("steps: {a: {run: body.cwl}}")
-    (folder / "body.cwl").write_text("")
-    (folder / "in.yaml").write_text("")
-    return folder
+def documents(work: Path) -> Path:
+    (work / "main.cwl").write_text("steps: {a: {run: body.cwl}}")
+    (work / "body.cwl").write_text("")
+    (work / "in.yaml").write_text("")
+    return work
 
 
 @pytest.fixture
-def chain(service: tuple[str, World], work: Path, tmp_path: Path) -> Run:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
-    environment = kept | {
-        "HOME": str(tmp_path), "CULM_SERVER_URL": service[0], "CULM_TOKEN": token_of("alice"),
-        "CULM_DATA_DIR": str(tmp_path / "data"),
-    }  # fmt: skip
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "culm", "chain", "--cwl", "main.cwl", "--yaml", "in.yaml",
-             "--outDS", "user.alice.w", *words],
-            capture_output=True, text=True, env=environment, cwd=work, check=False, timeout=60,
-        )  # fmt: skip
-
-    return run
+def chain(environment: dict[str, str], documents: Path) -> Run:
+    words = ("chain", "--cwl", "main.cwl", "--yaml", "in.yaml", "--outDS", "user.alice.w")
+    return in_this_process(environment, documents, *words)
 
 
 def test_each_step_is_shown_as_it_would_run(chain: Run) -> None:
@@ -100,8 +75,10 @@ def test_workflow_is_submitted_with_the_files_beside_it(
     assert json.loads(chain("--json").stdout)["workflow_id"] == 12
 
 
-def test_python_can_check_too(service: tuple[str, World], work: Path, tmp_path: Path) -> None:
+def test_python_can_check_too(service: tuple[str, World], documents: Path, tmp_path: Path) -> None:
     settings = load_settings({"server_url": service[0], "data_dir": tmp_path / "data"}, {})
     with Client(token=token_of("alice"), settings=settings) as client:
-        found = client.check_workflow(str(work / "main.cwl"), out_ds="user.alice.w", directory=work)
+        found = client.check_workflow(
+            str(documents / "main.cwl"), out_ds="user.alice.w", directory=documents
+        )
     assert (found.n_steps, found.steps[0].parents) == (3, ("000_a",))

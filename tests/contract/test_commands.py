@@ -1,4 +1,4 @@
-"""The command `culm` as a real process against a server that speaks the contract."""
+"""The command `culm` against a server that speaks the contract."""
 
 from __future__ import annotations
 
@@ -9,59 +9,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.culm_server import World, culm_server, token_of
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def service() -> Iterator[tuple[str, World]]:
-    with culm_server() as found:
-        yield found
+from tests.contract.calls import Run
+from tests.contract.culm_server import World
 
 
-@pytest.fixture
-def world(service: tuple[str, World]) -> World:
-    return service[1]
-
-
-@pytest.fixture
-def environment(service: tuple[str, World], tmp_path: Path) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
-    return kept | {
-        "HOME": str(tmp_path), "CULM_SERVER_URL": service[0], "CULM_TOKEN": token_of("alice"),
-        "CULM_DATA_DIR": str(tmp_path / "data"),
-    }  # fmt: skip
-
-
-@pytest.fixture
-def culm(environment: dict[str, str], tmp_path: Path) -> Run:
-    work = tmp_path / "work"
-    work.mkdir()
-
-    def run(*words: str, stdin: str = "", **changes: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "culm", *words], input=stdin, capture_output=True,
-            text=True, env=environment | changes, cwd=work, check=False, timeout=60,
-        )  # fmt: skip
-
-    return run
-
-
-def test_what_a_submit_prints_the_others_take(culm: Run, world: World) -> None:
-    done = culm("prun", "--exec", "true", "--nJobs", "3")
+def test_what_a_submit_prints_the_others_take(culm_process: Run, world: World) -> None:
+    done = culm_process("prun", "--exec", "true", "--nJobs", "3")
     assert (done.returncode, done.stdout) == (0, "10000001\n")
-    shown = culm("task", "show", "-", "--json", stdin=done.stdout)
+    shown = culm_process("task", "show", "-", "--json", stdin=done.stdout)
     assert json.loads(shown.stdout)["task_id"] == 10_000_001
-    assert culm("task", "show", "last", "--json").stdout == shown.stdout
-    as_json = culm("prun", "--exec", "true", "--json").stdout
-    assert "10000002" in culm("task", "show", "-", stdin=as_json).stdout
+    assert culm_process("task", "show", "last", "--json").stdout == shown.stdout
+    as_json = culm_process("prun", "--exec", "true", "--json").stdout
+    assert "10000002" in culm_process("task", "show", "-", stdin=as_json).stdout
 
 
 def test_default_name_is_the_users_own_and_never_the_same(culm: Run, world: World) -> None:
@@ -388,10 +353,10 @@ def test_reader_that_leaves_is_no_error(world: World, environment: dict[str, str
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_help_names_every_command_and_is_quick(culm: Run) -> None:
-    culm("--help")
+def test_help_names_every_command_and_is_quick(culm_process: Run) -> None:
+    culm_process("--help")
     began = time.monotonic()
-    done = culm("--help")
+    done = culm_process("--help")
     assert time.monotonic() - began < 3  # far above what it takes; a slow import would be seen
     for name in ("prun", "task", "job", "dataset", "queue", "up", "doctor", "server", "pilot"):
         assert f"  {name} " in done.stdout
@@ -421,8 +386,8 @@ def test_fault_that_the_server_finds_is_named_by_its_option(culm: Run, world: Wo
     ]
 
 
-def test_shell_completes_commands(culm: Run) -> None:
-    done = culm(_CULM_COMPLETE="complete_bash", COMP_WORDS="culm ta", COMP_CWORD="1")
+def test_shell_completes_commands(culm_process: Run) -> None:
+    done = culm_process(_CULM_COMPLETE="complete_bash", COMP_WORDS="culm ta", COMP_CWORD="1")
     assert done.stdout.split() == ["task"]
 
 

@@ -1,17 +1,13 @@
-"""`culm simulate` as a real process: no server, no database."""
+"""`culm simulate`: no server, no database."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from tests.contract.calls import Run, in_this_process
 
 WORLD = """\
 queues:
@@ -31,19 +27,10 @@ tasks:
 
 
 @pytest.fixture
-def culm(tmp_path: Path) -> Run:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
-
-    def run(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "culm", "simulate", *words], capture_output=True,
-            text=True, env=kept | {"HOME": str(tmp_path)} | changes, cwd=tmp_path, check=False,
-            timeout=60,
-        )  # fmt: skip
-
+def culm(alone: dict[str, str], tmp_path: Path) -> Run:
     (tmp_path / "world.yaml").write_text(WORLD)
     (tmp_path / "work.yaml").write_text(WORKLOAD)
-    return run
+    return in_this_process(alone, tmp_path, "simulate")
 
 
 def test_files_are_simulated_and_printed_as_json(culm: Run) -> None:

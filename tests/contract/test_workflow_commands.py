@@ -1,42 +1,18 @@
-"""`culm workflow …` as a real process against a server that speaks the contract."""
+"""`culm workflow …` against a server that speaks the contract."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.contract.culm_server import World, culm_server, token_of
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[str, World]]:
-    with culm_server() as found:
-        yield found
+from tests.contract.calls import Run, in_this_process
 
 
 @pytest.fixture
-def workflow(service: tuple[str, World], tmp_path: Path) -> Run:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
-    environment = kept | {
-        "HOME": str(tmp_path), "CULM_SERVER_URL": service[0], "CULM_TOKEN": token_of("alice"),
-        "CULM_DATA_DIR": str(tmp_path / "data"),
-    }  # fmt: skip
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "culm", "workflow", *words], capture_output=True,
-            text=True, env=environment, cwd=tmp_path, check=False, timeout=60,
-        )  # fmt: skip
-
-    return run
+def workflow(environment: dict[str, str], work: Path) -> Run:
+    return in_this_process(environment, work, "workflow")
 
 
 @pytest.mark.parametrize(
@@ -69,10 +45,10 @@ def test_json_is_one_value(workflow: Run, words: tuple[str, ...]) -> None:
     assert json.loads(workflow(*words, "--json").stdout)
 
 
-def test_picture_is_written(workflow: Run, tmp_path: Path) -> None:
+def test_picture_is_written(workflow: Run, work: Path) -> None:
     done = workflow("graph", "12", "--svg", "w.svg")
     assert (done.returncode, done.stdout) == (0, "")
-    assert (tmp_path / "w.svg").read_text().startswith("<svg")
+    assert (work / "w.svg").read_text().startswith("<svg")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from typing import Any
 from culm.wire.job_spec import JobSpec
 from culm.wire.workflow_runs import WorkflowSubmission
 from culm.wire.workflows import WorkflowBundle
-from cwl.service import check
+from cwl.bundle import Bundle
+from cwl.service import found_in
+from cwl.worker import look_at
 from tasks.stages.workflow_submit import Planned, submit_workflow
 from tasks.store.books import Books
 from tests.builders import a_pilot, a_report, get_work, report, run_stages
@@ -48,8 +50,9 @@ LOOP = {
 
 @cache
 def checked(cwl: str, yaml: str, files: tuple[tuple[str, str], ...]) -> Any:
-    """What loading finds; each text is loaded once a session."""
-    return check(WorkflowBundle(name="user.alice.w", cwl=cwl, yaml=yaml, files=dict(files)))
+    """What loading finds; each text is loaded once a session, without a worker process."""
+    reply = look_at(Bundle(files=dict(files), cwl=cwl, yaml=yaml), "user.alice.w")
+    return found_in(json.loads(json.dumps(reply)))
 
 
 def planned(

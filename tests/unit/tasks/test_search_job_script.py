@@ -184,7 +184,8 @@ def test_checkpoint_is_handed_over_as_a_tarball_where_asked(work: Path) -> None:
 
 
 def test_checkpoint_over_its_limit_is_not_saved(work: Path) -> None:
-    prepare(work, "head -c 2000 /dev/urandom > big; echo 1 > output.json",
+    # At once, as a checkpoint is to be written: the start of it would be within the limit.
+    prepare(work, "head -c 2000 /dev/urandom > part; mv part big; echo 1 > output.json",
             checkpoint_paths=("big",))  # fmt: skip
     document = json.loads((work / "culm_search.json").read_text())
     document["checkpoint"]["max_mb"] = 0.001
