@@ -98,7 +98,7 @@ class Installation:
             work_dir = str(self.folder / f"work{number}")
             self.start(
                 f"pilot{number}", "pilot", "--queue", "LOCAL", "--work-dir", work_dir,
-                "--slots", str(slots), "--batch", str(batch),
+                "--slots", str(slots), "--cores", str(slots), "--batch", str(batch),
             )  # fmt: skip
 
     def make_database(self) -> None:
