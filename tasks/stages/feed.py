@@ -22,6 +22,7 @@ from tasks.lifecycles import DatasetEvent, TaskEvent
 from tasks.searches.naming import training_streams
 from tasks.specs import spec_of
 from tasks.splitting import event_ranges
+from tasks.stages.ending import roll_up
 from tasks.stages.select import datasets_of, in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import DatasetKind, FileStatus, TaskStatus
@@ -69,6 +70,9 @@ def _act(act: Act) -> Outcome:
             _even_split(act, ceil(look.total_primary / spec.n_jobs))
         move_tasks(act.session, [task.id], TaskEvent.FED, Why(act.actor))
         wake(act.session, Topic.TASK_READY)
+        if not is_open:
+            # A task that was faster than its producer has no job left that would end it.
+            roll_up(act.session, task.id, Why(act.actor))
         return Outcome(task.id, f"{look.n_new} new files", n_done=look.n_new)
     reason = f"waits for the files of task {task.parent_task_id}"
     if task.status == TaskStatus.DEFINED:
@@ -254,8 +258,8 @@ def _insert(act: Act, dataset: Dataset, max_attempts: int, new: list[NewFile]) -
 
 
 def _due() -> ColumnElement[bool]:
-    growing = in_status(TaskStatus.PENDING, TaskStatus.READY, TaskStatus.RUNNING,
-                        TaskStatus.SCOUTING, TaskStatus.SCOUTED)  # fmt: skip
+    growing = in_status(TaskStatus.ASSIGNING, TaskStatus.PENDING, TaskStatus.READY,
+                        TaskStatus.RUNNING, TaskStatus.SCOUTING, TaskStatus.SCOUTED)  # fmt: skip
     return or_(in_status(TaskStatus.DEFINED), and_(growing, TASK.c.feed_at <= db_now()))
 
 

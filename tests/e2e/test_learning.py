@@ -14,9 +14,12 @@ import pytest
 from tests.installation import Installation, wait_until
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    parts = Installation(tmp_path, f"sqlite:///{tmp_path}/culm.db")
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("learning")
+    parts = Installation(folder, f"sqlite:///{folder}/culm.db")
+    # Payloads that mostly sleep: many slots cost nothing.
+    parts.start_all(pilots=1, slots=12, batch=12)
     yield parts
     parts.stop()
 
@@ -30,7 +33,7 @@ def submit(parts: Installation, **spec: Any) -> int:
 def end_of(parts: Installation, task_id: int) -> dict[str, Any]:
     url = f"/v1/tasks/{task_id}"
     try:
-        wait_until(lambda: parts.api("GET", url).json()["final"], "the task's end", 150)
+        wait_until(lambda: parts.api("GET", url).json()["final"], "the task's end", 250)
     finally:
         print(parts.logs()[-6000:])
     task: dict[str, Any] = parts.api("GET", url).json()
@@ -51,7 +54,6 @@ def files_of(job: dict[str, Any]) -> int:
 def test_scouts_change_the_size_of_the_jobs_that_follow(
     installation: Installation, tmp_path: Path
 ) -> None:
-    installation.start_all(pilots=1, slots=2)
     files = []
     for number in range(60):
         path = tmp_path / f"f{number:02d}.txt"
@@ -62,12 +64,12 @@ def test_scouts_change_the_size_of_the_jobs_that_follow(
         "POST", "/v1/datasets", json={"name": "user.root.events", "files": files}
     )
     assert made.status_code == 201, made.text
-    # A second a file: scouts learn 0.05 s x 10 HS06 x 0.9 x 1.5 = 0.675 HS06 s an event and
-    # a bit, so that some nine files fit into 15 s.
+    # 1.5 s a file: scouts learn 0.075 s x 10 HS06 x 0.9 x 1.5 = 1.01 HS06 s an event and a bit,
+    # so that some six files fit into 15 s. The first look at memory is after a second.
     task_id = submit(
         installation, name="user.root.learn", walltime_seconds=15, memory_mb=1000, disk_mb=1000,
         inputs=[{"datasets": ["user.root.events"]}], outputs=["out.txt"],
-        command='for f in $(echo "%IN" | tr , " "); do sleep 1; cat $f; done > out.txt',
+        command='for f in $(echo "%IN" | tr , " "); do sleep 1.5; cat $f; done > out.txt',
     )  # fmt: skip
     task = end_of(installation, task_id)
     assert (task["status"], task["n_files_finished"]) == ("done", 60)
@@ -95,7 +97,6 @@ EATER = (
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_memory_retries_save_a_task(installation: Installation) -> None:
-    installation.start_all(pilots=1, slots=2)
     task_id = submit(
         installation, name="user.root.eater", command=EATER, n_jobs=2, outputs=["out.txt"],
         memory_mb=100, disk_mb=100, max_attempts=2,

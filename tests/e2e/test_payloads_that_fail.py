@@ -46,6 +46,9 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
     url = f"sqlite:///{folder}/culm.db"
     parts = Installation(folder, url)
     parts.start_all(pilots=1, slots=6, batch=6)
+    # A pilot hears at its next beat that a job is killed.
+    beats = {"site": "LOCAL", "settings": {"heartbeat_seconds": 1}}
+    assert parts.api("PUT", "/v1/queues/LOCAL", json=beats).status_code < 300
     yield parts
     parts.stop()
     with Books(url) as books, books.read() as session:
@@ -53,9 +56,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 @pytest.fixture(scope="module")
-def tasks(installation: Installation) -> dict[str, int]:
-    """A task of each kind, all at once; each input may be tried twice."""
-    return {kind: _submit(installation, kind, changes) for kind, (changes, *_) in ENDS.items()}
+def ended(installation: Installation) -> dict[str, Any]:
+    """A task of each kind, all at once, at its end; each input may be tried twice."""
+    ids = [str(_submit(installation, kind, changes)) for kind, (changes, *_) in ENDS.items()]
+    waited = installation.culm("task", "wait", *ids, "--json", check=False)
+    assert waited.returncode == 1, waited.stderr
+    return dict(zip(ENDS, json.loads(waited.stdout), strict=True))
 
 
 def _submit(parts: Installation, kind: str, changes: dict[str, Any]) -> int:
@@ -74,15 +80,13 @@ def _shown(parts: Installation, job_id: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("kind", ENDS)
 def test_payload_that_goes_wrong_is_shown_with_its_reason_and_tried_again(
-    installation: Installation, tasks: dict[str, int], kind: str
+    installation: Installation, ended: dict[str, Any], kind: str
 ) -> None:
     _, exit_code, pilot_error, reason = ENDS[kind]
-    waited = installation.culm("task", "wait", str(tasks[kind]), "--json", check=False)
-    assert waited.returncode == 1, waited.stderr
-    [task] = json.loads(waited.stdout)
+    task = ended[kind]
     assert (task["status"], task["n_files_failed"]) == ("failed", 1)
     assert reason in task["reason"]
-    jobs = json.loads(installation.culm("job", "list", str(tasks[kind]), "--json").stdout)
+    jobs = installation.api("GET", f"/v1/tasks/{task['task_id']}/jobs").json()["jobs"]
     assert [job["attempt_nr"] for job in jobs] == [1, 2]
     last = _shown(installation, jobs[1]["job_id"])
     assert (last["status"], last["exit code"]) == ("failed", str(exit_code))

@@ -21,12 +21,13 @@ import pytest
 from tests.installation import Installation, wait_until
 
 ROOT = Path(__file__).parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
-    parts = Installation(tmp_path, f"sqlite:///{tmp_path}/culm.db")
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("searches")
+    parts = Installation(folder, f"sqlite:///{folder}/culm.db")
     parts.start_all(pilots=1, slots=4)
     yield parts
     parts.stop()
@@ -38,7 +39,7 @@ def in_shell(parts: Installation, script: str, folder: Path) -> None:
     }
     done = subprocess.run(
         ["bash", "-c", "set -euo pipefail\n" + script], cwd=folder, env=environment,
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=400,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr + parts.logs()
 
@@ -70,7 +71,7 @@ def test_how_to_s_searches_run_and_come_near_the_least_loss(
     assert files == ["history.png", "importance.png", "parallel.png"]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in (folder / "plots").iterdir())
 
-    kept = tmp_path / "data" / "storage" / f"user.{user}.branin_metrics.tgz"
+    kept = installation.folder / "data" / "storage" / f"user.{user}.branin_metrics.tgz"
     members = []
     for path in kept.iterdir():
         with tarfile.open(path) as archive:
@@ -92,9 +93,10 @@ def test_search_with_a_bad_loss_ends_in_words_and_goes_on_when_it_is_mended(
 ) -> None:
     mended = tmp_path / "mended"
     command = f"test -f {mended} && echo 1 > output.json || echo '{{\"loss\": NaN}}' > output.json"
-    (tmp_path / "space.json").write_text((ROOT / "examples/search/space.json").read_text())
+    space = tmp_path / "space.json"
+    space.write_text((ROOT / "examples/search/space.json").read_text())
     done = installation.culm(
-        "hpo", "--evaluationExec", command, "--searchSpaceFile", "space.json", "--maxPoints", "1",
+        "hpo", "--evaluationExec", command, "--searchSpaceFile", str(space), "--maxPoints", "1",
         "--maxAttempt", "1", "--noSandbox", "--memory", "100", "--disk", "100", "--wait",
         check=False,
     )  # fmt: skip
@@ -105,10 +107,7 @@ def test_search_with_a_bad_loss_ends_in_words_and_goes_on_when_it_is_mended(
     mended.touch()
     installation.culm("task", "retry", "last")
 
-    def is_done() -> bool:
-        task: dict[str, Any] = json.loads(
-            installation.culm("task", "show", "last", "--json").stdout
-        )
-        return bool(task["status"] == "done")
-
-    wait_until(is_done, "the retried search")
+    task = json.loads(installation.culm("task", "show", "last", "--json").stdout)
+    path = f"/v1/tasks/{task['task_id']}"
+    wait_until(lambda: installation.api("GET", path).json()["status"] == "done",
+               "the retried search")  # fmt: skip
