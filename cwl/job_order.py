@@ -11,6 +11,7 @@ from culm.core.errors import FieldFault
 from culm.core.nearest import nearest
 from cwl.bundle import Bundle
 from cwl.documents import line_of, parse
+from cwl.files import with_places
 from cwl.plan import Plan, Workflow
 from cwl.value_types import fits, in_words, may_be_null
 
@@ -36,7 +37,8 @@ def job_order(bundle: Bundle, plan: Plan) -> JobOrder | list[FieldFault]:
     unused = [name for name in values if name not in known and not _is_extension(name)]
     warnings = (f"{_place(bundle.yaml, tree, name)} {name}: no such input; it is not used"
                 for name in unused)  # fmt: skip
-    return JobOrder({n: v for n, v in values.items() if n in known}, tuple(warnings))
+    given = {n: with_places(v, bundle.yaml) for n, v in values.items() if n in known}
+    return JobOrder(given, tuple(warnings))
 
 
 def _tree(bundle: Bundle) -> Any:

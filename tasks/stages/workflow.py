@@ -31,8 +31,9 @@ from tasks.tables.columns import db_now
 from tasks.tables.workflow import DUE
 from tasks.workflows.junctions import take_decisions
 from tasks.workflows.orders import Owner
-from tasks.workflows.rows import StepRow, ended_tasks, step_rows, what_jobs_left
+from tasks.workflows.rows import StepRow, ended_tasks, step_rows, task_names, what_jobs_left
 from tasks.workflows.starts import Crew, start_steps
+from tasks.workflows.tools import take_results
 from tasks.workflows.verdicts import verdict_of
 from tasks.workflows.walks import keep_walk, new_walk, take_walk
 from tasks.workflows.writing import leave_out, write_ends
@@ -105,8 +106,11 @@ def _look(books: Books, workflow_id: int) -> _Look:
             if step.task_id in ends:
                 step.take(*ends[step.task_id])
         junctions = [step for step in at_work if step.kind == Kind.JUNCTION and step.event]
-        ids = [step.task_id for step in junctions if step.task_id is not None]
-        take_decisions(walk.plan, junctions, what_jobs_left(session, ids))
+        tools = [step for step in at_work if step.kind == Kind.TOOL and step.event]
+        ids = [step.task_id for step in (*junctions, *tools) if step.task_id is not None]
+        left = what_jobs_left(session, ids)
+        take_decisions(walk.plan, junctions, left)
+        take_results(tools, left, task_names(session, tools))
     return _Look(row, steps, walk, key)
 
 
@@ -137,7 +141,8 @@ def _write(
     n_ended = write_ends(session, look.steps, actor)
     crew = Crew(
         workflow_id=row.id, steps={step.instance: step for step in look.steps},
-        owner=Owner(user=row.user_name, sandbox=row.sandbox, may_claim=row.may_claim),
+        owner=Owner(user=row.user_name, workflow=row.name, sandbox=row.sandbox,
+                    may_claim=row.may_claim, tools=look.walk.plan.tools),
     )  # fmt: skip
     started = start_steps(session, crew, starts, actor)
     # Those that cannot start are news: the walk goes on from their failure.

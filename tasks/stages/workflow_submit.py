@@ -131,7 +131,10 @@ def _faults(session: Session, planned: Planned, starts: Any, user: str) -> Itera
         for step in workflow.steps:
             if step.kind in NOT_HERE:
                 yield FieldFault(f"{step.place} {step.name}", str(step.kind), NOT_HERE[step.kind])
-    owner = Owner(user=user, sandbox=sandbox, may_claim=planned.may_claim)
+    owner = Owner(
+        user=user, workflow=planned.submission.bundle.name, sandbox=sandbox,
+        may_claim=planned.may_claim, tools=planned.plan.tools,
+    )  # fmt: skip
     for start in starts[:LOOKED_AT]:
         where = f"{start.place} {start.path}"
         if start.kind in NOT_HERE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from culm.client.prun import Prun, specification
@@ -9,26 +10,28 @@ from culm.core.errors import InvalidRequest
 from culm.wire.codec import decode, encode
 from culm.wire.task_spec import TaskSpec
 from cwl.outcomes import Start
-from cwl.plan import Kind
+from cwl.plan import Kind, Tool
 from tasks.tagging import claims_of
 from tasks.workflows.junctions import as_junction
+from tasks.workflows.tools import tool_spec
 
 NOT_HERE = {
     Kind.PHPO: "searches (run: phpo) cannot run in a workflow yet",
-    Kind.TOOL: "tools of standard CWL cannot run yet: only prun and junction can",
 }
 """Kinds of steps that are understood, and not carried out here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """For whom tasks are made: the sandbox of the workflow, and whether its owner may choose a
-    share.
+    """For whom tasks are made: the workflow's name and sandbox, the tools of its plan, and whether
+    its owner may choose a share.
     """
 
     user: str
+    workflow: str
     sandbox: str | None
     may_claim: bool
+    tools: Mapping[str, Tool]
 
 
 def spec_of_start(start: Start, owner: Owner, parent_task_id: int | None) -> TaskSpec:
@@ -37,6 +40,9 @@ def spec_of_start(start: Start, owner: Owner, parent_task_id: int | None) -> Tas
     Raises:
         InvalidRequest: its options do not make a task, or its kind cannot run here.
     """
+    if start.kind is Kind.TOOL:
+        name = f"{owner.workflow}_{start.id}"
+        return tool_spec(name, owner.tools[start.tool], start.inputs, owner.sandbox)
     if start.kind in NOT_HERE or start.task is None:
         raise InvalidRequest(NOT_HERE.get(start.kind, f"{start.kind} is no task"))
     try:

@@ -95,7 +95,7 @@ def _taken_up(
     """Take up the tasks that steps had before; gives how many, and what needs a new task.
 
     A task that did some of its work does only what is left, with its input looked up again. A
-    junction decides anew, for what it read may be new.
+    junction decides anew, for what it read may be new, and a tool runs anew.
     """
     ids = [one.row.task_id for one in ready if one.row is not None and one.row.task_id]
     statuses = _statuses(session, ids)
@@ -107,7 +107,7 @@ def _taken_up(
             fresh.append(one)
         elif status not in TASK_MACHINE.final:
             resumed.append(one.row)
-        elif one.start.kind is Kind.JUNCTION:
+        elif one.start.kind in _ANEW:
             name = f"{one.spec.name}.{one.row.n_tasks + 1}"
             fresh.append(replace(one, spec=replace(one.spec, name=name)))
         elif specs[one.row.task_id or 0] != _as_before(one.spec, specs[one.row.task_id or 0]):
@@ -121,6 +121,8 @@ def _taken_up(
     return len(resumed), fresh
 
 
+_ANEW = (Kind.JUNCTION, Kind.TOOL)
+"""Kinds whose task is not taken up: it may have succeeded where its step failed."""
 _NOTHING_LEFT = (TaskStatus.FAILED, TaskStatus.BROKEN)
 """Tasks that take no retry: they left nothing that a new one of their name could do twice."""
 

@@ -1,0 +1,187 @@
+"""One CWL tool, run where a pilot's job is: shipped as a text, it needs Python and cwltool alone.
+
+It reads `culm_tool.json` in the working directory (`cwl.tool_jobs` writes it) and leaves two files:
+what the tool made, as one archive, and the output object, in which files and directories are named
+by their path in the archive. It imports nothing of Culm, since a site need not have it.
+
+A tool that fails for good (permanentFail) has done its job: its verdict goes back and nobody tries
+again. Only a temporary failure, and what is no verdict of the tool, is a failure of the job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+JOB = "culm_tool.json"
+ARCHIVE = "cwl_files.tgz"
+RESULT = "userJobMetadata.json"
+SUBMITTED = "/culm-bundle/"
+"""Where the submitted directory is, in the path of a `file` URL: the sandbox is its copy."""
+MADE = "culm"
+"""The scheme of what other steps made: `culm://<dataset>/<task>/<path in its archive>`."""
+_LONGEST_REASON = 2000
+
+
+def main() -> int:
+    """Run the tool that the working directory describes; the exit code of the job."""
+    try:
+        import cwltool.main  # noqa: F401 - its absence is a fault of the site
+    except ImportError as error:
+        print(f"this site cannot run CWL tools: {error}", file=sys.stderr)
+        return 1
+    here = Path.cwd()
+    job = json.loads((here / JOB).read_text("utf-8"))
+    made = here / "culm_made"
+    result = _run(job, here, made)
+    with tarfile.open(here / ARCHIVE, "w:gz", compresslevel=1, dereference=True) as archive:
+        for path in sorted(made.iterdir()) if made.is_dir() else ():
+            archive.add(path, path.name)
+    for name in ("culm_made", "culm_taken", "culm_scratch"):
+        shutil.rmtree(here / name, ignore_errors=True)
+    (here / RESULT).write_text(json.dumps(result), "utf-8")
+    if result["status"] == "temporaryFail":
+        print(result["reason"], file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(job: dict[str, Any], here: Path, made: Path) -> dict[str, Any]:
+    """The verdict on the tool: `status` as CWL has it, `reason`, `outputs`."""
+    from cwltool.errors import UnsupportedRequirement, WorkflowException
+    from cwltool.executors import SingleJobExecutor
+    from schema_salad.exceptions import ValidationException
+
+    told = _listen()
+    try:
+        tool = _tool(_resolved(job, here))
+        inputs = _resolved(job["inputs"], here)
+        outputs, status = SingleJobExecutor()(tool, inputs, _context(here, made))
+    except UnsupportedRequirement as error:
+        return {"status": "unsupported", "reason": _words([str(error)]), "outputs": {}}
+    except (WorkflowException, ValidationException) as error:
+        return {"status": "permanentFail", "reason": _words([str(error)]), "outputs": {}}
+    if status != "success" or outputs is None:
+        return {"status": status, "reason": _words(told), "outputs": {}}
+    return {"status": status, "reason": "", "outputs": _relative(outputs, made)}
+
+
+def _tool(job: dict[str, Any]) -> Any:
+    """The resolved tool as an object of cwltool's."""
+    from cwltool.context import LoadingContext
+    from cwltool.process import get_schema
+    from cwltool.update import INTERNAL_VERSION, ORIGINAL_CWLVERSION
+    from cwltool.workflow import default_make_tool
+    from schema_salad.sourceline import cmap
+
+    loader, names = get_schema(INTERNAL_VERSION)[:2]
+    context: Any = LoadingContext()
+    context.loader, context.avsc_names = loader, names
+    context.metadata = {"cwlVersion": INTERNAL_VERSION, ORIGINAL_CWLVERSION: job["cwl_version"]}
+    context.requirements, context.hints = cmap(job["requirements"]), cmap(job["hints"])
+    context.disable_js_validation = True
+    context.relax_path_checks = True
+    # What it asks for is merged already, the steps around it included.
+    document: Any = cmap({**job["tool"], "requirements": [], "hints": []})
+    return default_make_tool(document, context)
+
+
+def _context(here: Path, made: Path) -> Any:
+    from cwltool.context import RuntimeContext
+
+    scratch = here / "culm_scratch"
+    scratch.mkdir()
+    context = RuntimeContext()
+    context.basedir = str(here)
+    context.outdir = str(made)
+    context.tmpdir_prefix = context.tmp_outdir_prefix = f"{scratch}/"
+    context.use_container = False
+    return context
+
+
+def _resolved(value: Any, here: Path) -> Any:
+    """A value whose files and directories are located here."""
+
+    def locate(node: dict[str, Any]) -> dict[str, Any]:
+        found = _here(str(node["location"]), here)
+        # A directory that is here is listed anew, as deep as the tool asks.
+        return {k: v for k, v in node.items() if k != "listing"} | {"location": found}
+
+    return _changed(value, locate)
+
+
+def _here(location: str, here: Path) -> str:
+    parts = urlsplit(location)
+    if parts.scheme == "file" and parts.path.startswith(SUBMITTED):
+        return _url(here / unquote(parts.path[len(SUBMITTED) :]))
+    if parts.scheme == MADE:
+        task, _, path = parts.path.removeprefix("/").partition("/")
+        return _url(_unpacked(task, here) / unquote(path))
+    return location
+
+
+def _unpacked(task: str, here: Path) -> Path:
+    """The directory with what a task made."""
+    target = here / "culm_taken" / task
+    if not target.is_dir():
+        target.mkdir(parents=True)
+        for archive in here.glob(f"*.{task}._*.{ARCHIVE}"):
+            with tarfile.open(archive) as packed:
+                packed.extractall(target, filter="data")
+    return target
+
+
+def _relative(value: Any, made: Path) -> Any:
+    """A value whose files and directories are named by their path in the archive."""
+
+    def locate(node: dict[str, Any]) -> dict[str, Any]:
+        path = Path(unquote(urlsplit(str(node["location"])).path))
+        inside = path.relative_to(made).as_posix()
+        kept = {k: v for k, v in node.items() if k != "path" and ":" not in k}
+        return kept | {"location": quote(inside)}
+
+    return _changed(value, locate)
+
+
+def _changed(value: Any, locate: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """A copy of a value in which `locate` has changed each file and directory with a place."""
+    if isinstance(value, (list, tuple)):
+        return [_changed(one, locate) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = value
+    if value.get("class") in ("File", "Directory") and value.get("location"):
+        found = locate(value)
+    return {name: _changed(one, locate) for name, one in found.items()}
+
+
+def _url(path: Path) -> str:
+    return f"file://{quote(str(path))}"
+
+
+def _listen() -> list[str]:
+    """What cwltool says of failures from now on; it still prints everything."""
+    told: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    logging.getLogger("cwltool").addHandler(Keep(logging.WARNING))
+    return told
+
+
+def _words(told: list[str]) -> str:
+    lines = [" ".join(line.split()) for one in told for line in one.splitlines()]
+    return "; ".join(line for line in lines if line)[-_LONGEST_REASON:] or "it failed"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
