@@ -111,6 +111,9 @@ def _resolved(value: Any, here: Path) -> Any:
 
     def locate(node: dict[str, Any]) -> dict[str, Any]:
         found = _here(str(node["location"]), here)
+        if node["class"] == "Directory":
+            # Of one without files, nothing came along.
+            Path(unquote(urlsplit(found).path)).mkdir(parents=True, exist_ok=True)
         # A directory that is here is listed anew, as deep as the tool asks.
         return {k: v for k, v in node.items() if k != "listing"} | {"location": found}
 

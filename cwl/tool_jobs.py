@@ -6,18 +6,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from culm.core.errors import FieldFault, InvalidRequest
-from cwl.execute import JOB, MADE
+from culm.wire.workflows import MADE, UNSUPPORTED
+from cwl.execute import JOB
 from cwl.plan import Tool
 
 PROGRAM = "culm_tool.py"
 COMMAND = f'"${{CULM_PYTHON:-python3}}" -I {PROGRAM}'
 """What the job runs: the pilot's own Python if it says which, and no modules of the directory."""
-UNSUPPORTED = "this CWL feature is not supported"
 _CLASSES = ("File", "Directory")
 
 
@@ -110,7 +111,7 @@ def _located(value: Any) -> Iterator[Mapping[str, Any]]:
 def _least(said: Mapping[str, Any], name: str) -> int | None:
     value = said.get(f"{name}Min", said.get(f"{name}Max"))
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return max(1, round(value)) if is_number and value is not None else None
+    return max(1, ceil(value)) if is_number and value is not None else None
 
 
 @cache
