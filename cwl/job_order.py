@@ -12,6 +12,7 @@ from culm.core.nearest import nearest
 from cwl.bundle import Bundle
 from cwl.documents import line_of, parse
 from cwl.files import with_places
+from cwl.formats import with_formats
 from cwl.plan import Plan, Workflow
 from cwl.value_types import fits, in_words, may_be_null
 
@@ -24,8 +25,13 @@ class JobOrder:
     warnings: tuple[str, ...] = ()
 
 
-def job_order(bundle: Bundle, plan: Plan) -> JobOrder | list[FieldFault]:
-    """The inputs that the bundle's YAML file holds, or everything that is wrong with them."""
+def job_order(
+    bundle: Bundle, plan: Plan, namespaces: Mapping[str, Any]
+) -> JobOrder | list[FieldFault]:
+    """The inputs that the bundle's YAML file holds, or everything that is wrong with them.
+
+    `namespaces` are those of the workflow's document, for formats; the file may have its own.
+    """
     tree = _tree(bundle)
     if isinstance(tree, list):
         return tree
@@ -37,7 +43,11 @@ def job_order(bundle: Bundle, plan: Plan) -> JobOrder | list[FieldFault]:
     unused = [name for name in values if name not in known and not _is_extension(name)]
     warnings = (f"{_place(bundle.yaml, tree, name)} {name}: no such input; it is not used"
                 for name in unused)  # fmt: skip
-    given = {n: with_places(v, bundle.yaml) for n, v in values.items() if n in known}
+    spaces = {**namespaces, **(values.get("$namespaces") or {})}
+    given = {
+        n: with_formats(with_places(v, bundle.yaml), spaces)
+        for n, v in values.items() if n in known
+    }  # fmt: skip
     return JobOrder(given, tuple(warnings))
 
 

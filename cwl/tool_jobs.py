@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.workflows import MADE, UNSUPPORTED
 from cwl.execute import JOB
+from cwl.nodes import short
 from cwl.plan import Tool
 
 PROGRAM = "culm_tool.py"
@@ -31,13 +32,17 @@ class Verdict:
 
 
 def tool_job(tool: Tool, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The description of one run of a tool, as `cwl.execute` reads it."""
+    """The description of one run of a tool, as `cwl.execute` reads it.
+
+    What a step has for its own expressions only, the tool does not see.
+    """
+    known = {short(str(one["id"])) for one in tool.document["inputs"]}
     return {
-        "tool": tool.document,
+        "tool": _without_formats(tool.document),
         "requirements": list(tool.requirements),
         "hints": list(tool.hints),
         "cwl_version": tool.cwl_version,
-        "inputs": dict(inputs),
+        "inputs": {name: value for name, value in inputs.items() if name in known},
     }
 
 
@@ -86,6 +91,12 @@ def located(value: Any, place: Callable[[Mapping[str, Any]], Mapping[str, Any]])
         return value
     node = place(value) if value.get("class") in _CLASSES else value
     return {name: located(one, place) for name, one in node.items()}
+
+
+def _without_formats(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool that takes files of any format: those of inputs were looked at when it was loaded."""
+    inputs = [{k: v for k, v in one.items() if k != "format"} for one in document["inputs"]]
+    return {**document, "inputs": inputs}
 
 
 def _placed(value: Any, prefix: str) -> Any:

@@ -13,6 +13,7 @@ from culm.wire.codec import encode
 from cwl.bundle import Bundle
 from cwl.confine import confine
 from cwl.expressions import Question, answers
+from cwl.formats import format_faults
 from cwl.javascript import run_scripts
 from cwl.job_order import job_order
 from cwl.loading import load
@@ -47,9 +48,13 @@ def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
     plan = lower(loaded)
     if isinstance(plan, list):
         return _refusal(plan)
-    order = job_order(bundle, plan)
+    process = loaded.process
+    order = job_order(bundle, plan, process.metadata.get("$namespaces") or {})
     if isinstance(order, list):
         return _refusal(order)
+    wrong = list(format_faults(process, order.values))
+    if wrong:
+        return _refusal(wrong)
     found = preview(plan, Run(inputs=order.values, name=name), _answer)
     if isinstance(found, list):
         return _refusal(found)

@@ -14,9 +14,11 @@ import pytest
 from culm.core.errors import InvalidRequest
 from culm.wire import workflows
 from cwl import execute
+from cwl.bundle import Bundle
 from cwl.files import with_places
 from cwl.plan import Tool
 from cwl.tool_jobs import PROGRAM, datasets_of, job_files, needs_of, tool_job, verdict_of
+from cwl.worker import look_at
 from tests.cwl_scene import planned
 
 TOOL = (
@@ -146,3 +148,27 @@ def test_needs_are_those_that_are_numbers(said: str, needs: dict[str, int]) -> N
 def test_result_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match="no result of a tool"):
         verdict_of(text, "user.a.x", 7)
+
+
+def test_tool_sees_its_own_inputs_only_and_no_formats() -> None:
+    text = TOOL.replace("text: File?", "text: {type: File?, format: 'http://x.org/text'}")
+    job = tool_job(a_tool(text), {"script": "true", "for_the_step": 1})
+    assert job["inputs"] == {"script": "true"}
+    assert not any("format" in one for one in job["tool"]["inputs"])
+
+
+FORMATS = (
+    "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: cat\n"
+    "$namespaces: {x: 'http://x.org/'}\ninputs: {text: {type: File, format: 'x:text'}}\noutputs: []\n"
+)
+
+
+def test_format_of_a_file_is_written_out_and_checked() -> None:
+    files = {"tool.cwl": FORMATS, "in.yml": "text: {class: File, path: a.txt, format: 'x:text'}\n"}
+    reply = look_at(Bundle(files=files, cwl="tool.cwl", yaml="in.yml"), "user.a.w")
+    assert reply["inputs"]["text"]["format"] == "http://x.org/text"
+    wrong = files | {"in.yml": files["in.yml"].replace("x:text", "x:image")}
+    reply = look_at(Bundle(files=wrong, cwl="tool.cwl", yaml="in.yml"), "user.a.w")
+    assert reply["faults"] == [{
+        "field": "text", "value": "a.txt: http://x.org/image", "needed": "format http://x.org/text",
+    }]  # fmt: skip
