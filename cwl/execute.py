@@ -62,6 +62,10 @@ def _run(job: dict[str, Any], here: Path, made: Path) -> dict[str, Any]:
     told = _listen()
     try:
         tool = _tool(_resolved(job, here))
+        in_place, _ = tool.get_requirement("InplaceUpdateRequirement")
+        if in_place and in_place["inplaceUpdate"]:
+            words = "inplaceUpdate: files of other steps are copies here"
+            return {"status": "unsupported", "reason": words, "outputs": {}}
         inputs = _resolved(job["inputs"], here)
         outputs, status = SingleJobExecutor()(tool, inputs, _context(here, made))
     except UnsupportedRequirement as error:

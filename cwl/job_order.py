@@ -16,13 +16,17 @@ from cwl.formats import with_formats
 from cwl.plan import Plan, Workflow
 from cwl.value_types import fits, in_words, may_be_null
 
+REQUIREMENTS = "cwl:requirements"
+"""What a job order may add to the requirements (CWL 1.1, 2.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
-    """Inputs by name, and what their author should know."""
+    """Inputs by name, what their author should know, and requirements for all tools."""
 
     values: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    requirements: tuple[dict[str, Any], ...] = ()
 
 
 def job_order(
@@ -36,7 +40,8 @@ def job_order(
     if isinstance(tree, list):
         return tree
     values = json.loads(json.dumps(tree, default=str))
-    faults = list(_faults(bundle.yaml, tree, values, plan.main))
+    asked = values.get(REQUIREMENTS) or []
+    faults = [*_faults(bundle.yaml, tree, values, plan.main), *_wrong_requirements(plan, asked)]
     if faults:
         return faults
     known = {given.name for given in plan.main.inputs}
@@ -48,7 +53,7 @@ def job_order(
         n: with_formats(with_places(v, bundle.yaml), spaces)
         for n, v in values.items() if n in known
     }  # fmt: skip
-    return JobOrder(given, tuple(warnings))
+    return JobOrder(given, tuple(warnings), tuple(asked))
 
 
 def _tree(bundle: Bundle) -> Any:
@@ -91,6 +96,13 @@ def _faults(
                 shown,
                 f"{in_words(given.type)} is needed ({given.place})",
             )
+
+
+def _wrong_requirements(plan: Plan, asked: Any) -> Iterator[FieldFault]:
+    if not isinstance(asked, list) or not all(isinstance(o, dict) and "class" in o for o in asked):
+        yield FieldFault(REQUIREMENTS, json.dumps(asked)[:80], "a list of requirements is needed")
+    elif asked and any(tool.cwl_version == "v1.0" for tool in plan.tools.values()):
+        yield FieldFault(REQUIREMENTS, "v1.0", "documents of CWL v1.1 or later")
 
 
 def _missing(yaml: str, tree: Any, name: str, strays: list[str]) -> FieldFault:

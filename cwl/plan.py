@@ -6,8 +6,8 @@ table and are named by their steps, so a sub-workflow that is used twice is ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -196,6 +196,15 @@ class Plan:
     def main(self) -> Workflow:
         """The workflow that it begins with."""
         return self.workflows[MAIN]
+
+    def asking(self, requirements: Sequence[dict[str, Any]]) -> Plan:
+        """The plan with these requirements for each tool, in place of those of their classes."""
+        classes = {one["class"] for one in requirements}
+        tools = {}
+        for name, tool in self.tools.items():
+            kept = [one for one in tool.requirements if one["class"] not in classes]
+            tools[name] = replace(tool, requirements=(*kept, *requirements))
+        return replace(self, tools=tools)
 
 
 def plan_to_json(plan: Plan) -> Any:

@@ -55,6 +55,7 @@ def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
     wrong = list(format_faults(process, order.values))
     if wrong:
         return _refusal(wrong)
+    plan = plan.asking(order.requirements)
     found = preview(plan, Run(inputs=order.values, name=name), _answer)
     if isinstance(found, list):
         return _refusal(found)

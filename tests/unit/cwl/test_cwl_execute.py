@@ -157,10 +157,13 @@ def test_tool_sees_its_own_inputs_only_and_no_formats() -> None:
     assert not any("format" in one for one in job["tool"]["inputs"])
 
 
-FORMATS = (
-    "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: cat\n"
-    "$namespaces: {x: 'http://x.org/'}\ninputs: {text: {type: File, format: 'x:text'}}\noutputs: []\n"
-)
+FORMATS = """cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: cat
+$namespaces: {x: 'http://x.org/'}
+inputs: {text: {type: File, format: 'x:text'}}
+outputs: []
+"""
 
 
 def test_format_of_a_file_is_written_out_and_checked() -> None:
@@ -172,3 +175,25 @@ def test_format_of_a_file_is_written_out_and_checked() -> None:
     assert reply["faults"] == [{
         "field": "text", "value": "a.txt: http://x.org/image", "needed": "format http://x.org/text",
     }]  # fmt: skip
+
+
+def test_requirements_in_a_job_order_are_added_to_those_of_tools() -> None:
+    text = TOOL.replace("script: string", "script: {type: string, default: 'true'}")
+    env = "[{class: EnvVarRequirement, envDef: [{envName: A, envValue: b}]}]"
+    files = {"tool.cwl": text, "in.yml": f"cwl:requirements: {env}\n"}
+    reply = look_at(Bundle(files=files, cwl="tool.cwl", yaml="in.yml"), "user.a.w")
+    (tool,) = reply["plan"]["tools"].values()
+    assert tool["requirements"][-1]["envDef"] == [{"envName": "A", "envValue": "b"}]
+    old = files | {"tool.cwl": text.replace("v1.2", "v1.0")}
+    reply = look_at(Bundle(files=old, cwl="tool.cwl", yaml="in.yml"), "user.a.w")
+    assert [fault["needed"] for fault in reply["faults"]] == ["documents of CWL v1.1 or later"]
+    odd = files | {"in.yml": "cwl:requirements: {EnvVarRequirement: {}}\n"}
+    reply = look_at(Bundle(files=odd, cwl="tool.cwl", yaml="in.yml"), "user.a.w")
+    assert [fault["needed"] for fault in reply["faults"]] == ["a list of requirements is needed"]
+
+
+def test_update_in_place_is_unsupported(tmp_path: Path) -> None:
+    in_place = "requirements:\n  InplaceUpdateRequirement: {inplaceUpdate: true}\n"
+    tool = a_tool(TOOL.replace("requirements:\n", in_place))
+    code, result = run(tmp_path, tool, script="true")
+    assert (code, result["status"]) == (0, "unsupported")
