@@ -56,7 +56,6 @@ def main() -> int:
 def _run(job: dict[str, Any], here: Path, made: Path) -> dict[str, Any]:
     """The verdict on the tool: `status` as CWL has it, `reason`, `outputs`."""
     from cwltool.errors import UnsupportedRequirement, WorkflowException
-    from cwltool.executors import SingleJobExecutor
     from schema_salad.exceptions import ValidationException
 
     told = _listen()
@@ -67,7 +66,7 @@ def _run(job: dict[str, Any], here: Path, made: Path) -> dict[str, Any]:
             words = "inplaceUpdate: files of other steps are copies here"
             return {"status": "unsupported", "reason": words, "outputs": {}}
         inputs = _resolved(job["inputs"], here)
-        outputs, status = SingleJobExecutor()(tool, inputs, _context(here, made))
+        outputs, status = _executor(job["looks_beside"])(tool, inputs, _context(here, made))
     except UnsupportedRequirement as error:
         return {"status": "unsupported", "reason": _words([str(error)]), "outputs": {}}
     except (WorkflowException, ValidationException) as error:
@@ -95,6 +94,18 @@ def _tool(job: dict[str, Any]) -> Any:
     # What it asks for is merged already, the steps around it included.
     document: Any = cmap({**job["tool"], "requirements": [], "hints": []})
     return default_make_tool(document, context)
+
+
+def _executor(looks_beside: bool) -> Any:
+    """Cwltool's own; a tool looks for secondary files beside its inputs only if it may."""
+    from cwltool.executors import SingleJobExecutor
+
+    class Executor(SingleJobExecutor):
+        def run_jobs(self, process: Any, order: Any, logger: Any, context: Any) -> None:
+            context.toplevel = looks_beside
+            super().run_jobs(process, order, logger, context)
+
+    return Executor()
 
 
 def _context(here: Path, made: Path) -> Any:

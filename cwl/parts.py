@@ -36,6 +36,7 @@ def input_of(given: Any, file: str, places: Mapping[str, str]) -> Input:
         type=plain(given["type"]),
         default=plain(given.get("default")),
         load_contents=bool((given.get("inputBinding") or given).get("loadContents")),
+        secondary=_has_secondary(given),
         place=places.get(file_of(given["id"], file), place_of(given, file)),
     )
 
@@ -92,6 +93,16 @@ def scripts_of(step: Any) -> tuple[str, ...] | None:
     if requirement is None:
         return None
     return tuple(str(script) for script in requirement.get("expressionLib") or ())
+
+
+def _has_secondary(node: Any) -> bool:
+    """Whether an input, or a field of a record in its type, has secondary files."""
+    if isinstance(node, list):
+        return any(map(_has_secondary, node))
+    if not isinstance(node, dict):
+        return False
+    parts = (node.get(key) for key in ("type", "items", "fields"))
+    return bool(node.get("secondaryFiles")) or any(map(_has_secondary, parts))
 
 
 def merged(requirements: list[Any]) -> Iterator[dict[str, Any]]:

@@ -108,13 +108,15 @@ class NamedLink:
 class Input:
     """An input of a workflow: its CWL type, and what stands in for null.
 
-    With `load_contents` expressions see the contents of its files.
+    With `load_contents` expressions see the contents of its files, with `secondary` files beside
+    its own belong to it.
     """
 
     name: str
     type: Any
     default: Any = None
     load_contents: bool = False
+    secondary: bool = False
     place: str = ""
 
 
@@ -196,6 +198,14 @@ class Plan:
     def main(self) -> Workflow:
         """The workflow that it begins with."""
         return self.workflows[MAIN]
+
+    @property
+    def looks_beside(self) -> bool:
+        """Whether files that lie beside the user's belong to them (CWL 1.2, `secondaryFiles`).
+
+        Where no input of the workflow says so, a step gets only what was given to it.
+        """
+        return any(given.secondary for given in self.main.inputs)
 
     def asking(self, requirements: Sequence[dict[str, Any]]) -> Plan:
         """The plan with these requirements for each tool, in place of those of their classes."""

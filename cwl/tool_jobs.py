@@ -31,10 +31,11 @@ class Verdict:
     reason: str = ""
 
 
-def tool_job(tool: Tool, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def tool_job(tool: Tool, inputs: Mapping[str, Any], *, looks_beside: bool) -> dict[str, Any]:
     """The description of one run of a tool, as `cwl.execute` reads it.
 
-    What a step has for its own expressions only, the tool does not see.
+    With `looks_beside` secondary files are found where its inputs are. What a step has for its
+    own expressions only, the tool does not see.
     """
     known = {short(str(one["id"])) for one in tool.document["inputs"]}
     return {
@@ -42,6 +43,7 @@ def tool_job(tool: Tool, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "requirements": list(tool.requirements),
         "hints": list(tool.hints),
         "cwl_version": tool.cwl_version,
+        "looks_beside": looks_beside,
         "inputs": {name: value for name, value in inputs.items() if name in known},
     }
 

@@ -142,7 +142,7 @@ def _write(
     crew = Crew(
         workflow_id=row.id, steps={step.instance: step for step in look.steps},
         owner=Owner(user=row.user_name, workflow=row.name, sandbox=row.sandbox,
-                    may_claim=row.may_claim, tools=look.walk.plan.tools),
+                    may_claim=row.may_claim, plan=look.walk.plan),
     )  # fmt: skip
     started = start_steps(session, crew, starts, actor)
     # Those that cannot start are news: the walk goes on from their failure.

@@ -133,7 +133,7 @@ def _faults(session: Session, planned: Planned, starts: Any, user: str) -> Itera
                 yield FieldFault(f"{step.place} {step.name}", str(step.kind), NOT_HERE[step.kind])
     owner = Owner(
         user=user, workflow=planned.submission.bundle.name, sandbox=sandbox,
-        may_claim=planned.may_claim, tools=planned.plan.tools,
+        may_claim=planned.may_claim, plan=planned.plan,
     )  # fmt: skip
     for start in starts[:LOOKED_AT]:
         where = f"{start.place} {start.path}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from culm.client.prun import Prun, specification
@@ -10,7 +9,7 @@ from culm.core.errors import InvalidRequest
 from culm.wire.codec import decode, encode
 from culm.wire.task_spec import TaskSpec
 from cwl.outcomes import Start
-from cwl.plan import Kind, Tool
+from cwl.plan import Kind, Plan
 from tasks.tagging import claims_of
 from tasks.workflows.junctions import as_junction
 from tasks.workflows.tools import tool_spec
@@ -23,15 +22,15 @@ NOT_HERE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """For whom tasks are made: the workflow's name and sandbox, the tools of its plan, and whether
-    its owner may choose a share.
+    """For whom tasks are made: the workflow's name, sandbox and plan, and whether its owner
+    may choose a share.
     """
 
     user: str
     workflow: str
     sandbox: str | None
     may_claim: bool
-    tools: Mapping[str, Tool]
+    plan: Plan
 
 
 def spec_of_start(start: Start, owner: Owner, parent_task_id: int | None) -> TaskSpec:
@@ -42,7 +41,7 @@ def spec_of_start(start: Start, owner: Owner, parent_task_id: int | None) -> Tas
     """
     if start.kind is Kind.TOOL:
         name = f"{owner.workflow}_{start.id}"
-        return tool_spec(name, owner.tools[start.tool], start.inputs, owner.sandbox)
+        return tool_spec(name, owner.plan, start, owner.sandbox)
     if start.kind in NOT_HERE or start.task is None:
         raise InvalidRequest(NOT_HERE.get(start.kind, f"{start.kind} is no task"))
     try:

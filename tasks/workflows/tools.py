@@ -6,31 +6,32 @@ A tool's files stay in the dataset of its task, as one archive; the step's value
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from culm.core.errors import InvalidRequest
 from culm.wire.codec import decode, encode
 from culm.wire.task_spec import MAX_FILES_PER_JOB, InputStream, TaskSpec
 from cwl.execute import ARCHIVE
-from cwl.plan import Tool
+from cwl.outcomes import Start
+from cwl.plan import Plan
 from cwl.tool_jobs import COMMAND, datasets_of, needs_of, tool_job, verdict_of
 from tasks.lifecycles import StepEvent
 from tasks.workflows.rows import StepRow
 from tasks.workflows.words import words_of
 
 
-def tool_spec(name: str, tool: Tool, inputs: Mapping[str, Any], sandbox: str | None) -> TaskSpec:
-    """The specification of a task that runs a tool once with these inputs.
+def tool_spec(name: str, plan: Plan, start: Start, sandbox: str | None) -> TaskSpec:
+    """The specification of a task that runs a tool of a plan once.
 
     Raises:
         InvalidRequest: its needs or its name do not make a task.
     """
-    datasets = tuple(datasets_of(inputs))
+    tool, datasets = plan.tools[start.tool], tuple(datasets_of(start.inputs))
+    job = tool_job(tool, start.inputs, looks_beside=plan.looks_beside)
     spec = TaskSpec(
         name=name, command=COMMAND, outputs=(ARCHIVE,), sandbox=sandbox, n_jobs=1,
         inputs=(InputStream(datasets=datasets),) if datasets else (),
         max_files_per_job=MAX_FILES_PER_JOB if datasets else None,
-        skip_scouts=True, force_staged=True, tool=tool_job(tool, inputs),
+        skip_scouts=True, force_staged=True, tool=job,
     )  # fmt: skip
     return decode(TaskSpec, encode(spec) | needs_of(tool), "the task").check()
 

@@ -38,9 +38,11 @@ def a_tool(text: str = TOOL) -> Tool:
     return planned("tool.cwl", tool_cwl=text).tools["tool.cwl"]
 
 
-def run(work: Path, tool: Tool, **inputs: Any) -> tuple[int, dict[str, Any]]:
+def run(
+    work: Path, tool: Tool, *, beside: bool = True, **inputs: Any
+) -> tuple[int, dict[str, Any]]:
     """The exit code and the result of a tool's job in this folder."""
-    for name, text in job_files(tool_job(tool, inputs)).items():
+    for name, text in job_files(tool_job(tool, inputs, looks_beside=beside)).items():
         (work / name).write_text(text)
     done = subprocess.run(
         [sys.executable, "-I", PROGRAM], cwd=work, check=False, capture_output=True, text=True
@@ -152,7 +154,7 @@ def test_result_that_is_none_is_refused(text: str) -> None:
 
 def test_tool_sees_its_own_inputs_only_and_no_formats() -> None:
     text = TOOL.replace("text: File?", "text: {type: File?, format: 'http://x.org/text'}")
-    job = tool_job(a_tool(text), {"script": "true", "for_the_step": 1})
+    job = tool_job(a_tool(text), {"script": "true", "for_the_step": 1}, looks_beside=True)
     assert job["inputs"] == {"script": "true"}
     assert not any("format" in one for one in job["tool"]["inputs"])
 
@@ -197,3 +199,17 @@ def test_update_in_place_is_unsupported(tmp_path: Path) -> None:
     tool = a_tool(TOOL.replace("requirements:\n", in_place))
     code, result = run(tmp_path, tool, script="true")
     assert (code, result["status"]) == (0, "unsupported")
+
+
+@pytest.mark.parametrize(("beside", "status"), [(True, "success"), (False, "permanentFail")])
+def test_secondary_files_are_looked_for_only_where_a_workflow_says_so(
+    tmp_path: Path, beside: bool, status: str
+) -> None:
+    for name in ("a.txt", "a.txt.idx"):
+        (tmp_path / name).write_text(name)
+    tool = a_tool(TOOL.replace("text: File?", "text: {type: File?, secondaryFiles: [.idx]}"))
+    text = {"class": "File", "location": "file:///culm-bundle/a.txt"}
+    _, result = run(tmp_path, tool, beside=beside, script="cat text > made.txt", text=text)
+    assert result["status"] == status
+    head = "inputs: {t: {type: File, secondaryFiles: [.idx]}}\noutputs: []\n"
+    assert planned(f"cwlVersion: v1.2\nclass: Workflow\nsteps: []\n{head}").looks_beside
