@@ -30,7 +30,7 @@ class Named:
 def named_by(document: str, order: Path | None) -> Named:
     """Everything that running a document with this job order needs from this machine.
 
-    Beside a file go those that its name may be the stem of: its secondary files.
+    With a file go those beside it that are named by its name or stem: its secondary files.
 
     Raises:
         InvalidRequest: a file is not there, or a document is no text.
@@ -82,13 +82,8 @@ class _Found:
         if target.is_dir():
             self.files |= {p for p in target.rglob("*") if p.is_file()}
         elif target.is_file():
-            stem = target.name.partition(".")[0]
-            beside = target.parent.glob(f"{_literal(stem)}*") if stem else ()
-            self.files |= {target, *(p for p in beside if p.is_file())}
-            for folder in (
-                p for p in target.parent.glob(f"{_literal(target.name)}*") if p.is_dir()
-            ):
-                self.files |= {p for p in folder.rglob("*") if p.is_file()}
+            for one in _with_secondary(target):
+                self.files |= {one} if one.is_file() else {p for p in one.rglob("*") if p.is_file()}
         else:
             raise _missing(where, target)
 
@@ -126,8 +121,14 @@ def _whole(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
 
 
-def _literal(name: str) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in name)
+def _with_secondary(path: Path) -> list[Path]:
+    """A file with those beside it that bear its name or stem: `a.bam.bai`, `a.bai` with `a.bam`.
+
+    Nothing else of the folder leaves this machine.
+    """
+    stem = f"{path.name.partition('.')[0]}."
+    return [one for one in path.parent.iterdir()
+            if one.name.startswith((path.name, stem) if len(stem) > 1 else path.name)]  # fmt: skip
 
 
 def _text(path: Path) -> str:

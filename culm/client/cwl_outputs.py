@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from culm.client.datasets import DatasetCalls
 from culm.core.archives import extract
-from culm.core.errors import NotFound
+from culm.core.errors import FieldFault, InvalidRequest, NotFound
 from culm.wire.workflows import MADE, SUBMITTED
 
 _CLASSES = ("File", "Directory")
@@ -27,6 +27,7 @@ def bring_outputs(
     `root` is the folder that was submitted: inputs may be outputs too.
 
     Raises:
+        InvalidRequest: a place in it leads elsewhere.
         NotFound: a file that a step wrote is in the catalogue no more.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ class _Bringer:
         if key not in self.placed:
             source = self._source(str(node.get("location") or ""))
             name = str(node.get("basename") or (source.name if source else "output"))
-            target = _free(folder / name)
+            target = _free(_below(folder, name))
             if source is None:
                 self._make(node, target)
             elif node["class"] == "Directory":
@@ -99,13 +100,13 @@ class _Bringer:
         parts = urlsplit(location)
         if parts.scheme == MADE:
             task, _, path = parts.path.removeprefix("/").partition("/")
-            return self._unpacked(parts.netloc, task) / unquote(path)
+            return _below(self._unpacked(parts.netloc, task), unquote(path))
         if parts.scheme == "file" and parts.path.startswith(SUBMITTED):
-            return self.root / unquote(parts.path[len(SUBMITTED) :])
+            return _below(self.root, unquote(parts.path[len(SUBMITTED) :]))
         return None
 
     def _unpacked(self, dataset: str, task: str) -> Path:
-        target = self.scratch / task
+        target = _below(self.scratch, task)
         if not target.is_dir():
             lfns = [one.lfn for one in self.client.files(dataset) if f".{task}._" in one.lfn]
             if not lfns:
@@ -114,6 +115,18 @@ class _Bringer:
             target.mkdir()
             extract(archive, target)
         return target
+
+
+def _below(folder: Path, name: str) -> Path:
+    """A path in a folder: what a job says must not lead anywhere else.
+
+    Raises:
+        InvalidRequest: it would.
+    """
+    if name.startswith("/") or ".." in name.split("/") or not name:
+        fault = FieldFault("location", ascii(name)[:80], "a path below its folder is needed")
+        raise InvalidRequest("an output is not where it can be", faults=[fault])
+    return folder / name
 
 
 def _described(path: Path) -> dict[str, Any]:
