@@ -63,7 +63,7 @@ class Leaf:
         name = f"{walk.run.name}_{self.id}"
         around = Surroundings(
             producers=walk.producers, parameters=self._parameters(),
-            iteration=self._where.iteration,
+            iteration=self._where.iteration, files=walk.plan.files,
         )  # fmt: skip
         self._task = task_of(step.kind, name, self._inputs, around)
         walk.producers[name] = self._task

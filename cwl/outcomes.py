@@ -37,14 +37,16 @@ class Outcome:
 class Task:
     """A task as it is to be submitted: its name, and the options that are known of it.
 
-    `options` are those of `culm.client.prun.Prun` by the names of its fields; `others` are options
-    that it does not have, by PanDA's names. `outputs` are the ends of the names of its datasets.
+    `options` are those of `culm.client.prun.Prun` (of a search: `culm.client.hpo.Hpo`) by the
+    names of its fields; `others` are options that it does not have, by PanDA's names. `outputs`
+    are the ends of the names of its datasets, `files` those that a search may name, by path.
     """
 
     name: str
     options: Mapping[str, Any]
     outputs: tuple[str, ...]
     others: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -186,12 +186,14 @@ class Tool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A whole plan. `lenient` plans are in PanDA's dialect: conditions are true or false by any
-    value, and a failed parent is null for a child that has a condition.
+    value, and a failed parent is null for a child that has a condition. `files` are what the
+    options of searches may name, by path.
     """
 
     workflows: dict[str, Workflow]
     tools: dict[str, Tool] = field(default_factory=dict)
     lenient: bool = False
+    files: dict[str, str] = field(default_factory=dict, metadata=_LONG)
     version: int = VERSION
 
     @property

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from culm.client.prun import OPTIONS, Prun, specification
 from culm.core.errors import CulmError, FieldFault, InvalidRequest
 from culm.wire.workflows import StepAsRun
 from cwl.expressions import Answers
 from cwl.naming import Numbers, instance_id
 from cwl.outcomes import Outcome, Start, Status
 from cwl.plan import MAIN, TO_TERMINATE, Kind, Plan, Step
+from cwl.specifications import flag_of, specification_of
 from cwl.walk import Run, Walk
 
 SHOWN = 1000
@@ -87,7 +87,7 @@ def _faults(walk: Walk, starts: list[Start]) -> Iterator[FieldFault]:
     for start in starts:
         # Branches differ in names of datasets only: a few of them show what is wrong with all.
         looked_at[start.place] = looked_at.get(start.place, 0) + 1
-        if looked_at[start.place] <= 5 and start.kind in (Kind.PRUN, Kind.JUNCTION):
+        if looked_at[start.place] <= 5:
             yield from _faults_of_task(start)
 
 
@@ -96,7 +96,7 @@ def _faults_of_task(start: Start) -> Iterator[FieldFault]:
         return
     place = f"{start.place} {start.path}"
     try:
-        specification(Prun(**start.task.options), start.task.name)
+        specification_of(start.kind, start.task)
     except InvalidRequest as error:
         for fault in error.faults:
             yield FieldFault(f"{place} {fault.field}", fault.value, fault.needed)
@@ -125,14 +125,10 @@ def _options(start: Start) -> dict[str, Any]:
     """The options of a task by their flags."""
     if start.task is None:
         return dict(start.inputs)
-    flags = {OPTIONS.get(name, _flag(name)): v for name, v in start.task.options.items()}
+    flags = {flag_of(start.kind, name): v for name, v in start.task.options.items()}
     shown = {"--exec": flags.pop("--exec", None), "--inDS": flags.pop("--inDS", None), **flags}
     shown |= {f"--{name}": value for name, value in start.task.others.items()}
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def _flag(name: str) -> str:
-    return {"training_ds": "--trainingDS"}.get(name, f"--{name}")
 
 
 def _numbers(ident: str) -> tuple[int, list[int]]:

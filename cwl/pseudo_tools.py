@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
+from culm.client.hpo import Hpo
 from culm.client.prun import Prun
 from cwl.plan import Kind
 
@@ -29,22 +30,18 @@ _BY_HINT: Mapping[str, list[Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PseudoTool:
-    """A kind of task: its inputs by name with their CWL types, and those that it must have.
-
-    `outputs` are what each of its tasks writes where its options do not say.
-    """
+    """A kind of task: its inputs by name with their CWL types, and those that it must have."""
 
     kind: Kind
     inputs: Mapping[str, Any]
     required: frozenset[str] = frozenset()
-    outputs: tuple[str, ...] = ()
 
 
 @cache
-def _options_of_prun() -> Mapping[str, Any]:
-    """`opt_xyz` for every option `--xyz` of prun that a step may have."""
+def _options_of(command: type[Prun | Hpo]) -> Mapping[str, Any]:
+    """`opt_xyz` for every option `--xyz` of a command that a step may have."""
     found: dict[str, Any] = {}
-    for field in fields(Prun):
+    for field in fields(command):
         hint = str(field.type).partition("|")[0].strip()
         found["opt_" + field.metadata["flag"].removeprefix("--")] = _BY_HINT[hint]
     for name in ("opt_outDS", "opt_parentTaskID", "opt_workDir"):  # the workflow says these
@@ -66,27 +63,24 @@ _WITH_EXEC = frozenset({"opt_exec"})
 
 RESULTS = "results.json"
 """The file in which a junction writes its decision."""
-METRICS = "metrics.tgz"
-"""What a search leaves (documentation, 4.1.8 "Involving hyperparameter optimization")."""
 
 PSEUDO_TOOLS: Mapping[str, PseudoTool] = {
     "prun": PseudoTool(
-        kind=Kind.PRUN, inputs={**_options_of_prun(), **_OF_TASKS}, required=_WITH_EXEC
+        kind=Kind.PRUN, inputs={**_options_of(Prun), **_OF_TASKS}, required=_WITH_EXEC
     ),
     "junction": PseudoTool(
         kind=Kind.JUNCTION,
-        inputs={**_options_of_prun(), **_OF_TASKS},
+        inputs={**_options_of(Prun), **_OF_TASKS},
         required=_WITH_EXEC,
-        outputs=(RESULTS,),
     ),
     "phpo": PseudoTool(
         kind=Kind.PHPO,
         inputs={
+            **_options_of(Hpo),
             "opt_trainingDS": _DATASETS,
             "opt_trainingDsType": _TYPES,
             "opt_args": _MAYBE_STRING,
         },
-        outputs=(METRICS,),
     ),
 }
 

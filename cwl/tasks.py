@@ -9,34 +9,37 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from culm.client.prun import listed
 from culm.core.names import archive_name, is_pattern
 from culm.core.nearest import nearest
-from cwl.arguments import Arguments, given_options, parse_arguments, split_options
+from cwl.arguments import PHPO, PRUN, Arguments, given_options, parse_arguments
 from cwl.links import StepFault
 from cwl.outcomes import Task
 from cwl.plan import Kind
-from cwl.pseudo_tools import METRICS, RESULTS
+from cwl.pseudo_tools import RESULTS
+from cwl.searches import options_of_search
 
 _HOLE = re.compile(r"%\{([^{}\s]{1,100})\}")
 _OWN = frozenset(
     {"opt_inDS", "opt_inDsType", "opt_secondaryDSs", "opt_secondaryDsTypes", "opt_exec", "opt_args"}
 )
+_OF_SEARCH = frozenset({"opt_trainingDS", "opt_trainingDsType", "opt_args"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a task may refer to: the tasks that made datasets, by name, and loop parameters.
 
-    `iteration` is that of the innermost loop, from 0.
+    `iteration` is that of the innermost loop, from 0; `files` are those that searches may name.
     """
 
     producers: Mapping[str, Task]
     parameters: Mapping[str, Any]
     iteration: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def task_of(kind: Kind, name: str, inputs: Mapping[str, Any], around: Surroundings) -> Task:
@@ -55,7 +58,7 @@ def task_of(kind: Kind, name: str, inputs: Mapping[str, Any], around: Surroundin
         around,
     )
     put_in = _PutIn(around, secondary)
-    found = parse_arguments(str(inputs.get("opt_args") or ""), put_in.of_option)
+    found = parse_arguments(PRUN, str(inputs.get("opt_args") or ""), put_in.of_option)
     given_options(inputs, _OWN, found)
     _check_secondary(secondary, found)
     options: dict[str, Any] = {**found.options, "exec": put_in(str(inputs.get("opt_exec") or ""))}
@@ -82,11 +85,14 @@ def _search(name: str, inputs: Mapping[str, Any], around: Surroundings) -> Task:
         inputs.get("opt_trainingDS"), inputs.get("opt_trainingDsType"), "opt_trainingDsType", around
     )
     put_in = _PutIn(around, [])
-    # What a search takes is checked by whoever runs searches; its command line at least is one.
-    given = split_options(str(inputs.get("opt_args") or ""), lambda _: False)
-    others = {option: put_in.of_option(option, value) for option, value in given}
-    options = {"training_ds": ",".join(training)} if training else {}
-    return Task(name=name, options=options, others=others, outputs=(METRICS,))
+    found = parse_arguments(PHPO, str(inputs.get("opt_args") or ""), put_in.of_option)
+    given_options(inputs, _OF_SEARCH, found)
+    options = options_of_search(found, around.files)
+    if training:
+        options["training_ds"] = ",".join(training)
+    metrics = options.get("evaluation_metrics")
+    return Task(name=name, options=options, others=found.others,
+                outputs=(metrics,) if metrics else (), files=around.files)  # fmt: skip
 
 
 def _ends(outputs: Sequence[str]) -> tuple[str, ...]:
@@ -125,7 +131,9 @@ def _dataset(name: str, kind: str, option: str, around: Surroundings) -> list[st
     if made is None:
         return [name]
     if not made.outputs:
-        raise StepFault(f"{name} has no output: give it --outputs in opt_args")
+        raise StepFault(
+            f"{name} has no output: give it --outputs in opt_args (phpo: --evaluationMetrics)"
+        )
     if not kind and len(made.outputs) > 1:
         raise StepFault(
             f"{name} has several types of output: name one by {option} ({', '.join(made.outputs)})"

@@ -20,6 +20,7 @@ from cwl.loading import load
 from cwl.lowering import lower
 from cwl.plan import plan_to_json
 from cwl.preview import preview
+from cwl.searches import with_files
 from cwl.walk import Run
 
 
@@ -48,7 +49,7 @@ def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
     plan = lower(loaded)
     if isinstance(plan, list):
         return _refusal(plan)
-    process = loaded.process
+    process, plan = loaded.process, with_files(plan, bundle)
     order = job_order(bundle, plan, process.metadata.get("$namespaces") or {})
     if isinstance(order, list):
         return _refusal(order)

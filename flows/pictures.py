@@ -72,11 +72,15 @@ class Pictures:
                 self._kept[_lease(row)] = asyncio.create_task(self._keep(row))
 
     async def _keep(self, row: Any) -> None:
-        try:
-            await asyncio.to_thread(end_runs_named, f"workflow {row.id} {row.name}")
-            await self.draw(self.place, row.id, row.name)
-        except Exception as error:
-            log.debug("the picture of workflow %d broke off", row.id, exc_info=error)
+        steps = (
+            asyncio.to_thread(end_runs_named, f"workflow {row.id} {row.name}"),
+            self.draw(self.place, row.id, row.name),
+        )
+        for step in steps:
+            try:
+                await step
+            except Exception as error:
+                log.debug("the picture of workflow %d broke off", row.id, exc_info=error)
         await asyncio.to_thread(self._renew, _lease(row), KEPT_SECONDS)
 
     def _take(self) -> Sequence[Any]:

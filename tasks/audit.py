@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
-from tasks.lifecycles import FILE, JOB, TASK, Machine
+from tasks.lifecycles import FILE, JOB, STEP, TASK, WORKFLOW, Machine
 from tasks.retry_rules import MAX_LOST
 
 EXAMPLES = 20
@@ -72,12 +72,12 @@ def _graph(noun: str, machine: Machine) -> Check:
     return check
 
 
-def _known_status(noun: str, machine: Machine) -> Check:
+def _known_status(noun: str, machine: Machine, table: str = "") -> Check:
     statuses = {str(s) for s in machine.moves.values()} | {str(s) for s in machine.initial}
 
     def check(session: Session) -> Iterator[Finding]:
         rows: Any = session.connection().execute(
-            text(f"SELECT status, MIN(id) FROM {noun} GROUP BY status")
+            text(f"SELECT status, MIN(id) FROM {table or noun} GROUP BY status")
         )
         for status, entity_id in rows:
             if status not in statuses:
@@ -87,6 +87,7 @@ def _known_status(noun: str, machine: Machine) -> Check:
 
 
 _T, _J, _F = _words(TASK), _words(JOB), _words(FILE)
+_W, _S = _words(WORKFLOW), _words(STEP)
 _PRIMARY = "JOIN dataset d ON d.id = f.dataset_id AND d.is_primary JOIN task t ON t.id = d.task_id"
 _LAST = (
     "SELECT h.entity_id, h.to_status FROM status_history h WHERE h.noun = '{noun}' AND h.id = "
@@ -174,6 +175,19 @@ CHECKS: tuple[Check, ...] = (
     _known_status("task", TASK),
     _known_status("job", JOB),
     _known_status("file", FILE),
+    _graph("workflow", WORKFLOW),
+    _graph("step", STEP),
+    _known_status("workflow", WORKFLOW),
+    _known_status("step", STEP, "workflow_step"),
+    _rows("I4", "step", "is {detail}, though its workflow has ended",
+          "SELECT s.id, s.status FROM workflow_step s JOIN workflow w ON w.id = s.workflow_id "
+          f"WHERE w.status IN ({_W}) AND s.status NOT IN ({_S})"),
+    _rows("I3", "task", "is of {detail} steps",
+          "SELECT task_id, COUNT(*) FROM workflow_step WHERE task_id IS NOT NULL "
+          "GROUP BY task_id HAVING COUNT(*) > 1"),
+    _rows("I1", "step", "has task {detail}, which is not there",
+          "SELECT s.id, s.task_id FROM workflow_step s LEFT JOIN task t ON t.id = s.task_id "
+          "WHERE s.task_id IS NOT NULL AND t.id IS NULL"),
     _rows("I4", "task", "{detail} by its history is another status",
           f"SELECT t.id, l.to_status FROM task t JOIN ({_LAST.format(noun='task')}) l "
           "ON l.entity_id = t.id WHERE l.to_status <> t.status"),

@@ -13,6 +13,7 @@ from cwl.loading import load
 from cwl.lowering import lower
 from cwl.outcomes import Outcome, Start, Status
 from cwl.plan import Kind, Plan
+from cwl.searches import with_files
 from cwl.walk import Run, Walk
 from cwl.worker import look_at
 
@@ -21,7 +22,10 @@ NAME = "user.alice.w"
 
 
 def documents(**more: str) -> dict[str, str]:
-    """The documentation's workflows by name, and texts by theirs (`a_cwl` for `a.cwl`)."""
+    """The documentation's workflows by name, and texts by theirs (`a_cwl` for `a.cwl`).
+
+    The files of its search are ours: it shows none.
+    """
     paths = (path for path in DATA.rglob("*") if path.is_file())
     files = {str(path.relative_to(DATA)): path.read_text() for path in paths}
     return files | {name.replace("_cwl", ".cwl").replace("_yaml", ".yaml"): text
@@ -46,11 +50,12 @@ def planned(cwl: str, **more: str) -> Plan:
     """The plan of a document's text, or of one of the documentation's by name."""
     files = documents(**more)
     name = cwl if cwl in files else "main.cwl"
-    loaded = load(Bundle(files=files if name == cwl else files | {name: cwl}, cwl=name))
+    bundle = Bundle(files=files if name == cwl else files | {name: cwl}, cwl=name)
+    loaded = load(bundle)
     assert not isinstance(loaded, list), [str(fault) for fault in loaded]
     plan = lower(loaded)
     assert isinstance(plan, Plan), [str(fault) for fault in plan]
-    return plan
+    return with_files(plan, bundle)
 
 
 def refused(cwl: str, yaml: str = "", **more: str) -> list[str]:

@@ -138,6 +138,19 @@ def _decided(step: StepView) -> str:
     return f"decided {json.dumps(step.decision)}" if step.decision else ""
 
 
+@app.command("steps")
+def steps_(
+    ctx: typer.Context, id_: WorkflowId, status: Status = None, as_json: Json = False
+) -> None:
+    """List every instance of a workflow's steps, with its task and, if it failed, the reason."""
+    client = client_of(ctx)
+    found = list(client.steps(workflow_id(client, id_), status or ()))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(_STEP_COLUMNS, map(_step_row, found))
+
+
 @app.command()
 def graph(
     ctx: typer.Context,

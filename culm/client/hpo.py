@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from culm.client.prun import Prun, listed, option, specification
-from culm.client.search_files import Document, read_document, segments, spaces, wrong
+from culm.client.search_files import (
+    MAX_FAULTS,
+    Document,
+    Reader,
+    read_document,
+    segments,
+    spaces,
+    wrong,
+)
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
 from culm.wire.codec import decode, encode
@@ -244,20 +252,29 @@ def hpo(**options: Any) -> Hpo:
     return Hpo(**_named(options, ""))
 
 
-def loaded(options: Hpo) -> Hpo:
+def loaded(options: Hpo, read: Reader) -> Hpo:
     """The options with those of the file that `--loadJson` names; what was given wins.
 
     Raises:
-        InvalidRequest: an option of the file is unknown or of the wrong type; its line is named.
+        InvalidRequest: as `options_in` says.
     """
     if options.load_json is None:
         return options
-    document = read_document("--loadJson", options.load_json)
+    found = options_in(options.load_json, read)
+    return replace(options, **{k: v for k, v in found.items() if _is_default(options, k)})
+
+
+def options_in(path: str, read: Reader) -> dict[str, Any]:
+    """The options in a file that `--loadJson` names, by the fields of `Hpo`.
+
+    Raises:
+        InvalidRequest: an option is unknown or of the wrong type; its line is named.
+    """
+    document = read_document("--loadJson", path, read)
     if not isinstance(document.value, dict):
         needed = "an object of options is needed"
         raise wrong([FieldFault(document.at(), ascii(document.value)[:80], needed)])
-    found = _named(document.value, document)
-    return replace(options, **{k: v for k, v in found.items() if _is_default(options, k)})
+    return _named(document.value, document)
 
 
 def _is_default(options: Hpo, name: str) -> bool:
@@ -268,8 +285,10 @@ def _is_default(options: Hpo, name: str) -> bool:
 def _named(options: Mapping[str, Any], document: Document | str) -> dict[str, Any]:
     spelled = {flag.removeprefix("--"): name for name, flag in OPTIONS.items()}
     found: dict[str, Any] = {}
-    faults = []
+    faults: list[FieldFault] = []
     for name, value in options.items():
+        if len(faults) >= MAX_FAULTS:
+            break
         known = spelled.get(name, name)
         where = name if isinstance(document, str) else f"{document.at(name)}: {name}"
         if known not in OPTIONS:
@@ -302,19 +321,23 @@ def _type_fault(name: str, value: Any) -> str:
     return "" if fits else _WORDS[kind]
 
 
-def search_specification(options: Hpo, name: str) -> TaskSpec:
-    """The task that these options mean, under this name.
+def search_specification(
+    options: Hpo, name: str, read: Reader, sandbox: str | None = None
+) -> TaskSpec:
+    """The task that these options mean, under this name, with this sandbox's digest.
+
+    `read` gives the files that they name.
 
     Raises:
         InvalidRequest: with a fault for every option that is wrong, named by its flag.
     """
-    options = loaded(options)
+    options = loaded(options, read)
     if not (options.evaluation_exec or "").strip():
         raise wrong([FieldFault("--evaluationExec", "missing", "say what evaluates a point")])
-    parts = _segments(options)
-    shared, parts = _spaces(options, parts)
+    parts = _segments(options, read)
+    shared, parts = _spaces(options, parts, read)
     try:
-        spec = specification(_as_prun(options), name)
+        spec = specification(_as_prun(options), name, None if options.no_sandbox else sandbox)
         whole = replace(spec, skip_scouts=True, search=_search(options, shared, parts))
         return decode(TaskSpec, encode(whole), "the search").check()
     except InvalidRequest as error:
@@ -347,20 +370,23 @@ def _search(options: Hpo, space: dict[str, Any], parts: Sequence[Segment]) -> Se
     )  # fmt: skip
 
 
-def _segments(options: Hpo) -> list[Segment]:
+def _segments(options: Hpo, read: Reader) -> list[Segment]:
     if options.segment_spec_file is None:
         return []
-    return segments(read_document("--segmentSpecFile", options.segment_spec_file))
+    return segments(read_document("--segmentSpecFile", options.segment_spec_file, read))
 
 
-def _spaces(options: Hpo, parts: list[Segment]) -> tuple[dict[str, Any], list[Segment]]:
+def _spaces(
+    options: Hpo, parts: list[Segment], read: Reader
+) -> tuple[dict[str, Any], list[Segment]]:
     """The space that all share, and the segments with those of their own."""
     if options.search_space_file is None:
         if options.steering_exec is None:
             needed = "name the file with the search space, or give --steeringExec"
             raise wrong([FieldFault("--searchSpaceFile", "missing", needed)])
         return {}, parts
-    found = spaces(read_document("--searchSpaceFile", options.search_space_file), len(parts))
+    document = read_document("--searchSpaceFile", options.search_space_file, read)
+    found = spaces(document, len(parts))
     if len(found) == 1:
         return found[0], parts
     return {}, [replace(part, space=space) for part, space in zip(parts, found, strict=True)]

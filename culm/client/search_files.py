@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
-from culm.wire.search import Segment
+from culm.wire.search import MAX_SEGMENTS, Segment
 from culm.wire.search_space import entry_faults, space_faults
+
+MAX_FAULTS = 50
+"""After so many faults of a file no more are looked for: each line is found by a search of it."""
+
+Reader = Callable[[str], str]
+"""Gives the text of the file that an option names, or raises OSError or UnicodeDecodeError."""
+
+
+def on_disk(path: str) -> str:
+    """The text of a file of this machine: for the user's own side, never for a server."""
+    return Path(path).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +51,14 @@ class Document:
         return start
 
 
-def read_document(flag: str, path: str) -> Document:
+def read_document(flag: str, path: str, read: Reader) -> Document:
     """A JSON file that an option names.
 
     Raises:
         InvalidRequest: it cannot be read, or is no JSON; then the line is named.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read(path)
     except (OSError, UnicodeDecodeError) as error:
         words = getattr(error, "strerror", None) or "is no text in UTF-8"
         raise wrong([FieldFault(flag, path, str(words))]) from error
@@ -89,14 +101,16 @@ def spaces(document: Document, n_segments: int) -> list[dict[str, Any]]:
         each = found
     else:
         each = [found]
-    faults = []
+    faults: list[FieldFault] = []
     start = 0
     for space in each:
+        if len(faults) >= MAX_FAULTS:
+            break
         if not isinstance(space, dict):
             needed = "an object of hyperparameters is needed"
             faults.append(FieldFault(document.at(start=start), ascii(space)[:80], needed))
             continue
-        faults += _space_faults(document, space, start)
+        faults += islice(_space_faults(document, space, start), MAX_FAULTS)
         start = document.place(next(iter(space), ""), start=start) if len(each) > 1 else 0
         start += 1
     if faults:
@@ -127,11 +141,16 @@ def segments(document: Document) -> list[Segment]:
     if not isinstance(document.value, list) or not document.value:
         needed = "a list of objects with name and files is needed"
         raise wrong([FieldFault(document.at(), ascii(document.value)[:80], needed)])
+    if len(document.value) > MAX_SEGMENTS:
+        shown = f"{len(document.value)} segments"
+        raise wrong([FieldFault(document.at(), shown, f"at most {MAX_SEGMENTS}")])
     faults: list[FieldFault] = []
     found = []
     for number, entry in enumerate(document.value):
         before = len(faults)
-        faults += _segment_faults(document, number, entry)
+        faults += islice(_segment_faults(document, number, entry), MAX_FAULTS)
+        if len(faults) >= MAX_FAULTS:
+            break
         if len(faults) == before:
             found.append(Segment(name=entry["name"], files=tuple(entry.get("files", ())),
                                  datasets=tuple(entry.get("datasets", ()))))  # fmt: skip

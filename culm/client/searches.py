@@ -8,6 +8,7 @@ from typing import Any
 
 from culm.client.hpo import Hpo, by_search_flags, hpo, loaded, search_specification
 from culm.client.prun import Prun, task_name
+from culm.client.search_files import on_disk
 from culm.client.submission import Prepared, SubmissionCalls
 from culm.core.errors import InvalidRequest
 from culm.wire.search_views import SearchView
@@ -23,9 +24,9 @@ class SearchCalls(SubmissionCalls):
         Raises:
             InvalidRequest: with every fault, named by its option or by its file and line.
         """
-        options = loaded(options)
+        options = loaded(options, on_disk)
         spec = search_specification(
-            options, (options.out_ds or "user.name").strip().removesuffix("/")
+            options, (options.out_ds or "user.name").strip().removesuffix("/"), on_disk
         )
         place = Prun(
             exec=spec.command, out_ds=options.out_ds, work_dir=options.work_dir,

@@ -16,9 +16,15 @@ MAX_BUNDLE = 12 << 20
 
 _NAMED = re.compile(
     r"""(?:\brun|\$import|\$include|\$mixin)["']?\s*:\s*["']?([^\s"',{}\[\]#]+)"""
-    r"""|--loadJson[\s=]+["']?([^\s"',]+)"""
+    r"""|(?:--(?:loadJson|searchSpaceFile|segmentSpecFile)[\s=]+["']?"""
+    r"""|(?:\bopt_loadJson|(?:\bopt_|["'])(?:searchSpaceFile|segmentSpecFile))["']?\s*:\s*"""
+    r"""(?:\{?\s*["']?default["']?\s*:\s*)?["']?)([^\s"',{}\[\]]+)"""
 )
-"""What a document may name: other documents, and the options of a search."""
+"""What a document may name: other documents, and the files of a search.
+
+Those are named in `opt_args`, by an input of their own (`opt_loadJson: {default: conf.json}`), or
+in the file of `--loadJson` (`"searchSpaceFile": "space.json"`).
+"""
 
 
 def bundle_of(name: str, cwl: str, yaml: str, directory: Path | str = ".") -> WorkflowBundle:
@@ -67,7 +73,7 @@ def _named(root: Path, name: str, text: str) -> Iterator[str]:
     """The files of the directory that a document names."""
     for match in _NAMED.finditer(text):
         reference = match[1] or match[2]
-        # What --loadJson names is looked for where the workflow is submitted.
+        # As for `culm hpo`, files of a search are looked for where it is submitted.
         folder = root if match[2] else (root / name).parent
         path = Path(os.path.normpath(folder / reference))
         if path.is_relative_to(root) and path.is_file() and path.resolve().is_relative_to(root):

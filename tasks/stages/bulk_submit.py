@@ -63,8 +63,8 @@ def submit_many(session: Session, orders: Sequence[Order], user: str) -> Sequenc
     insert_rows(
         session, Task,
         ("id", "name", "idempotency_key", "priority", "parent_task_id", "core_count", "memory_mb",
-         "disk_mb", "walltime_seconds", "max_attempts", "share_name", "resource_type", "activity",
-         "working_group"),
+         "disk_mb", "walltime_seconds", "max_attempts", "is_search", "share_name",
+         "resource_type", "activity", "working_group"),
         [_row(task_id, order, tags(order.spec))
          for task_id, order in zip(ids, orders, strict=True)],
         now=now, same={"user_name": user, "status": str(TaskStatus.REGISTERED)},
@@ -104,5 +104,6 @@ def _row(task_id: int, order: Order, tags: Tags) -> tuple[object, ...]:
     return (
         task_id, spec.name, order.key, spec.priority, spec.parent_task_id, spec.core_count,
         spec.memory_mb, spec.disk_mb, spec.walltime_seconds, spec.max_attempts,
-        tags.share_name, tags.resource_type, tags.activity, tags.working_group,
+        spec.search is not None, tags.share_name, tags.resource_type, tags.activity,
+        tags.working_group,
     )  # fmt: skip

@@ -26,6 +26,7 @@ from tasks.store.bulk import FRESH
 from tasks.store.moves import Why, database_time, move_jobs, move_tasks
 from tasks.store.tables import JOB, JOB_ALIVE, TASK, core
 from tasks.store.topics import Topic
+from tasks.store.workflow_news import let_workflows_know
 from tasks.tables import Command, Task
 
 EVENTS = {
@@ -106,6 +107,9 @@ def _act(act: Act) -> Outcome:
     moved = move_tasks(act.session, [act.task_id], EVENTS[order.command], why, **kept)
     if moved:
         _task_too(act, order)
+    else:
+        # Its end was not looked at while it was to be told something.
+        let_workflows_know(act.session, [act.task_id])
     n_jobs, more = _jobs_too(act, order, why)
     if more:
         return Outcome(act.task_id, f"{order.command}: {n_jobs} jobs", n_done=n_jobs, again=True)

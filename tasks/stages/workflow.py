@@ -52,6 +52,9 @@ class _Look:
     steps: list[StepRow]
     walk: Walk
     key: tuple[str, int, int]
+    n_ended: int = 0
+    n_started: int = 0
+    n_refused: int = 0
 
     @property
     def advances(self) -> bool:
@@ -73,14 +76,14 @@ class WorkflowStage(LeasedWork):
         with books.write() as session:
             renew(session, [claim.lease], owner, THINK_SECONDS)
         look = _look(books, claim.task_id)
-        starts, said = _advance(look), ""
+        starts = _advance(look)
         while True:
             batch, starts = starts[:STARTS_A_TRANSACTION], starts[STARTS_A_TRANSACTION:]
             with books.write() as session:
                 renew(session, [claim.lease], owner, self.lease_seconds)
                 moved_on = not _is_as_it_was(session, look)
                 if not moved_on:
-                    said = _write(session, look, batch, actor, is_last=not starts)
+                    _write(session, look, batch, actor, is_last=not starts)
                 if moved_on or not starts:
                     release(session, [claim.lease], owner)
             if moved_on:
@@ -89,7 +92,8 @@ class WorkflowStage(LeasedWork):
                 break
         if look.row.status != WorkflowStatus.FINISHING:
             keep_walk(look.key, look.walk)
-        return Outcome(claim.task_id, said, n_done=1)
+        words = f"{look.n_ended} steps ended, {look.n_started} started, {look.n_refused} refused"
+        return Outcome(claim.task_id, words, n_done=1)
 
 
 def _look(books: Books, workflow_id: int) -> _Look:
@@ -135,16 +139,18 @@ def _is_as_it_was(session: Session, look: _Look) -> bool:
 
 def _write(
     session: Session, look: _Look, starts: Sequence[Start], actor: str, *, is_last: bool
-) -> str:
+) -> None:
     row = look.row
     move_workflows(session, [row.id], WorkflowEvent.STARTED, Why(actor), started_at=db_now())
-    n_ended = write_ends(session, look.steps, actor)
+    look.n_ended += write_ends(session, look.steps, actor)
     crew = Crew(
         workflow_id=row.id, steps={step.instance: step for step in look.steps},
         owner=Owner(user=row.user_name, workflow=row.name, sandbox=row.sandbox,
                     may_claim=row.may_claim, plan=look.walk.plan),
     )  # fmt: skip
     started = start_steps(session, crew, starts, actor)
+    look.n_started += started.n_tasks
+    look.n_refused += started.n_refused
     # Those that cannot start are news: the walk goes on from their failure.
     news = {"news": WORKFLOW.c.news + 1} if started.n_refused else {}
     if is_last:
@@ -156,7 +162,6 @@ def _write(
     wake(session, Topic.WORKFLOW_CHANGED, *[Topic.WORKFLOW_DUE] * bool(started.n_refused))
     if is_last and not starts:
         _end(session, look, actor)
-    return f"{n_ended} steps ended, {started.n_tasks} started, {started.n_refused} refused"
 
 
 def _end(session: Session, look: _Look, actor: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlmodel import Session
 
-from culm.core.errors import FieldFault, InvalidRequest, NotFound, WrongStatus
+from culm.core.errors import Conflict, FieldFault, InvalidRequest, NotFound, WrongStatus
 from culm.core.nearest import unknown_name
 from culm.wire.views import CommandRequest
 from culm.wire.workflow_runs import WorkflowCommandAnswer
@@ -49,15 +49,18 @@ def command_workflow(
         InvalidRequest: there is no such command, or `soft` or `parameters` do not go with it.
         NotFound: there is no such workflow.
         WrongStatus: the workflow's status does not take it.
+        Conflict: two retry it at once.
     """
     _check(request)
-    again = _to_do_again(books, workflow_id) if request.command == "retry" else []
+    seen, again = _to_do_again(books, workflow_id) if request.command == "retry" else (0, [])
     why = Why(user, request.reason or f"{request.command} by {user}")
     with books.write() as session:
         row = _held(session, workflow_id)
         if MACHINE.target(WorkflowStatus(row.status), EVENTS[request.command]) is None:
             raise WrongStatus(_refusal(row, request.command))
         if request.command == "retry":
+            if row.round != seen:
+                raise Conflict(f"workflow {workflow_id} was retried by somebody else meanwhile")
             move_steps(session, again, StepEvent.RETRY_REQUESTED, why)
             values: dict[str, Any] = {"round": Workflow.round + 1, "outputs": None}
             words = f"{len(again)} steps are done again" if again else "it goes on"
@@ -88,7 +91,7 @@ def _check(request: CommandRequest) -> None:
 
 def _held(session: Session, workflow_id: int) -> Any:
     row = session.connection().execute(
-        select(WORKFLOW.c.id, WORKFLOW.c.status)
+        select(WORKFLOW.c.id, WORKFLOW.c.status, WORKFLOW.c.round)
         .where(WORKFLOW.c.id == workflow_id).with_for_update()
     ).first()  # fmt: skip
     if row is None:
@@ -118,8 +121,10 @@ def _hand_on(session: Session, workflow_id: int, request: CommandRequest, why: W
     return len(ids)
 
 
-def _to_do_again(books: Books, workflow_id: int) -> list[int]:
-    """The ids of the steps that did not succeed, and of those that follow from them."""
+def _to_do_again(books: Books, workflow_id: int) -> tuple[int, list[int]]:
+    """The round that is over, and the ids of the steps that did not succeed in it and of those
+    that follow from them.
+    """
     with books.read() as session:
         row = session.connection().execute(
             select(WORKFLOW.c.name, WORKFLOW.c.round, WORKFLOW.c.status)
@@ -127,12 +132,12 @@ def _to_do_again(books: Books, workflow_id: int) -> list[int]:
         ).first()  # fmt: skip
         # Whether there is one and its status takes it is seen when it is held.
         if row is None or row.status not in MACHINE.sources(WorkflowEvent.RETRY_REQUESTED):
-            return []
+            return 0, []
         steps = step_rows(session, workflow_id)
         walk = new_walk(session, workflow_id, row.name, row.round)
     done = {step.instance: step for step in steps if step.status is StepStatus.DONE}
     kept = _reached(walk, done)
-    return [step.id for step in steps if step.instance not in kept]
+    return row.round, [step.id for step in steps if step.instance not in kept]
 
 
 def _reached(walk: Any, done: dict[str, StepRow]) -> set[str]:

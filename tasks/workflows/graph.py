@@ -93,17 +93,19 @@ class _Scope:
                   if any(carried.get(source, ()))]  # fmt: skip
         for source, path in takers:
             for paths in carried[source]:
-                self._join(paths, path, again=True)
+                self._lead_back(paths, path)
         if not takers:
             deciding = frozenset[str]().union(*(p for some in carried.values() for p in some))
-            for path in self._entries():
-                self._join(deciding, path, again=True)
+            self._lead_back(deciding, self.prefix.removesuffix("/"))
 
-    def _entries(self) -> list[str]:
-        """The steps in it that take from no step in it."""
-        inside = [path for path in self.graph.nodes if path.startswith(self.prefix)]
-        led_to = {child for parent, child in self.graph.edges if parent.startswith(self.prefix)}
-        return [path for path in inside if path not in led_to]
+    def _lead_back(self, paths: Paths, place: str) -> None:
+        """Add ways back to a step, or to those that a sub-workflow begins with."""
+        inside = f"{place}/"
+        led_to = {child for parent, child in self.graph.edges if parent.startswith(inside)}
+        entries = [path for path in self.graph.nodes
+                   if path.startswith(inside) and path not in led_to]  # fmt: skip
+        for path in [place] if place in self.graph.nodes else entries:
+            self._join(paths, path, again=True)
 
     def _join(self, parents: Iterable[str], child: str, *, again: bool = False) -> None:
         for parent in sorted(parents):

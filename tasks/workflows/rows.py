@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlmodel import Session
 
 from cwl.outcomes import Outcome, Status
@@ -15,9 +15,11 @@ from tasks.lifecycles import TASK as TASK_MACHINE
 from tasks.lifecycles import StepEvent
 from tasks.statuses import JobStatus, StepStatus, TaskStatus
 from tasks.store.bulk import id_in
-from tasks.store.tables import JOB, METADATA, STEP, TASK
+from tasks.store.tables import JOB, METADATA, STEP, TASK, core
+from tasks.tables import Command
 
 AT_WORK = (StepStatus.SUBMITTED, StepStatus.PRODUCING)
+_COMMAND = core(Command)
 _OUTCOMES = {
     StepStatus.SUBMITTED: Status.STARTED,
     StepStatus.PRODUCING: Status.PRODUCING,
@@ -88,12 +90,16 @@ def step_rows(session: Session, workflow_id: int) -> list[StepRow]:
 
 
 def ended_tasks(session: Session, steps: Sequence[StepRow]) -> dict[int, tuple[StepEvent, str]]:
-    """How the tasks of these steps ended, with the reason, by task; of those that have."""
+    """How the tasks of these steps ended, with the reason, by task; of those that have.
+
+    One that is told to go on, by a command that nobody took up yet, has not.
+    """
     ids = [row.task_id for row in steps if row.task_id is not None]
     rows = session.connection().execute(
         select(TASK.c.id, TASK.c.status, TASK.c.reason).where(
             id_in(TASK.c.id, ids, session),
             TASK.c.status.in_([str(status) for status in TASK_MACHINE.final]),
+            ~exists().where(_COMMAND.c.task_id == TASK.c.id, _COMMAND.c.done_at.is_(None)),
         )
     )
     return {row.id: (_ENDS.get(row.status, StepEvent.FAILED), _words(*row)) for row in rows}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlmodel import Session
 
 from culm.core.errors import CulmError
@@ -23,7 +24,7 @@ from tasks.store.books import wake
 from tasks.store.bulk import id_in, insert_rows
 from tasks.store.ids import take_ids
 from tasks.store.moves import Why, database_time, move_steps
-from tasks.store.tables import TASK
+from tasks.store.tables import STEP, TASK
 from tasks.store.topics import Topic
 from tasks.tables import Command, StatusHistory, WorkflowStep
 from tasks.workflows.orders import Owner, spec_of_start
@@ -100,7 +101,7 @@ def _taken_up(
     ids = [one.row.task_id for one in ready if one.row is not None and one.row.task_id]
     statuses = _statuses(session, ids)
     specs = specs_of(session, ids)
-    fresh, resumed = [], []
+    fresh, resumed, told = [], [], []
     for one in ready:
         status = statuses.get(one.row.task_id or 0) if one.row is not None else None
         if one.row is None or status is None or status in _NOTHING_LEFT:
@@ -115,7 +116,8 @@ def _taken_up(
             refused.append((one.start, words))
         else:
             resumed.append(one.row)
-            _command(session, crew, one.row.task_id or 0)
+            told.append(one.row.task_id or 0)
+    _tell(session, crew, told)
     by = Why(crew.owner.user, "taken up again by its workflow")
     move_steps(session, [row.id for row in resumed], StepEvent.SUBMITTED, by)
     return len(resumed), fresh
@@ -139,12 +141,16 @@ def _statuses(session: Session, task_ids: Sequence[int]) -> dict[int, TaskStatus
     return {row.id: TaskStatus(row.status) for row in rows}
 
 
-def _command(session: Session, crew: Crew, task_id: int) -> None:
-    session.add(Command(
-        task_id=task_id, command="incexec", user_name=crew.owner.user,
-        reason=f"retried with workflow {crew.workflow_id}", at=database_time(session),
-    ))  # fmt: skip
-    wake(session, Topic.COMMAND_GIVEN)
+def _tell(session: Session, crew: Crew, task_ids: Sequence[int]) -> None:
+    """Tell tasks to look their input up again and do what is left."""
+    insert_rows(
+        session, Command, ("task_id",), [(task_id,) for task_id in task_ids],
+        now=database_time(session),
+        same={"command": "incexec", "user_name": crew.owner.user,
+              "reason": f"retried with workflow {crew.workflow_id}"},
+    )  # fmt: skip
+    if task_ids:
+        wake(session, Topic.COMMAND_GIVEN)
 
 
 def _order(crew: Crew, one: _Ready) -> Order:
@@ -164,10 +170,18 @@ def _write_submitted(
 ) -> None:
     new = [(one.start, task_id) for one, task_id in made if one.row is None]
     _insert(session, crew, [(s, StepStatus.SUBMITTED, "", t) for s, t in new], actor)
-    for one, task_id in made:
-        if one.row is not None:
-            move_steps(session, [one.row.id], StepEvent.SUBMITTED, Why(actor, "with a new task"),
-                       task_id=task_id, n_tasks=one.row.n_tasks + 1)  # fmt: skip
+    again = [(one.row.id, task_id) for one, task_id in made if one.row is not None]
+    if again:
+        ids = [step_id for step_id, _ in again]
+        move_steps(session, ids, StepEvent.SUBMITTED, Why(actor, "with a new task"))
+        rows = [{"started": step_id, "with_task": task_id} for step_id, task_id in again]
+        session.connection().execute(_TAKE_TASK, rows)
+
+
+_TAKE_TASK = (
+    update(STEP).where(STEP.c.id == bindparam("started"))
+    .values(task_id=bindparam("with_task"), n_tasks=STEP.c.n_tasks + 1)
+)  # fmt: skip
 
 
 def _write_refused(
@@ -175,10 +189,12 @@ def _write_refused(
 ) -> None:
     new = [(start, words) for start, words in refused if start.id not in crew.steps]
     _insert(session, crew, [(s, StepStatus.FAILED, words, None) for s, words in new], actor)
+    again: dict[str, list[int]] = defaultdict(list)
     for start, words in refused:
-        row = crew.steps.get(start.id)
-        if row is not None:
-            move_steps(session, [row.id], StepEvent.FAILED, Why(actor, words))
+        if start.id in crew.steps:
+            again[words].append(crew.steps[start.id].id)
+    for words, ids in again.items():
+        move_steps(session, ids, StepEvent.FAILED, Why(actor, words))
 
 
 _Row = tuple[Start, StepStatus, str, int | None]

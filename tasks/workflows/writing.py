@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
 
+from sqlalchemy import bindparam, update
 from sqlmodel import Session
 
 from tasks.lifecycles import StepEvent
 from tasks.statuses import StepStatus
 from tasks.store.moves import Why, move_steps
+from tasks.store.tables import STEP
 from tasks.workflows.rows import StepRow
 
 
 def write_ends(session: Session, steps: Iterable[StepRow], actor: str) -> int:
     """Write what is news of these steps; gives how many have any. Called again, it writes none."""
+    news = [step for step in steps if step.event is not None]
     groups: dict[tuple[StepEvent, str], list[int]] = defaultdict(list)
-    n_ends = 0
-    for step in steps:
-        if step.event is None:
-            continue
-        n_ends += 1
-        if step.decision:
-            values: dict[str, Any] = {"outcome": dict(step.decision)}
-            move_steps(session, [step.id], step.event, Why(actor, step.reason), **values)
-        else:
+    for step in news:
+        if step.event is not None:
             groups[step.event, step.reason].append(step.id)
         step.event = None
     for (event, reason), ids in groups.items():
         move_steps(session, ids, event, Why(actor, reason))
-    return n_ends
+    decided = [{"decided": step.id, "to": dict(step.decision)} for step in news if step.decision]
+    if decided:
+        session.connection().execute(_DECIDED, decided)
+    return len(news)
+
+
+_DECIDED = update(STEP).where(STEP.c.id == bindparam("decided")).values(outcome=bindparam("to"))
 
 
 def leave_out(session: Session, steps: Iterable[StepRow], actor: str) -> None:

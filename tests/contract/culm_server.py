@@ -32,6 +32,16 @@ from culm.wire.workflow_runs import WorkflowSubmission
 from culm.wire.workflows import WorkflowBundle
 
 NOW = "2026-01-02T03:04:05Z"
+A_WORKFLOW = {
+    "workflow_id": 12, "name": "user.alice.w", "user": "alice", "status": "failed", "final": True,
+    "reason": "w.cwl:3 a#1: task 10000001 failed", "version": 9, "round": 2, "created_at": NOW,
+    "modified_at": NOW, "step_counts": {"done": 1, "failed": 1}, "outputs": {"outDS": "user.x"},
+}  # fmt: skip
+A_STEP = {
+    "step_id": 1, "instance": "000_a_1", "path": "a#1", "step": "a", "kind": "prun",
+    "place": "w.cwl:3", "status": "failed", "reason": "task 10000001 failed", "created_at": NOW,
+    "task_id": 10000001, "task_status": "failed", "parents": [], "decision": {},
+}  # fmt: skip
 A_WHY = {
     "noun": "task", "status": "pending", "verdict": "never", "summary": "no queue \x1b[31mtakes it",
     "details": ["it is looked at again"], "changes": ["ask for less"], "cycle": 2,
@@ -325,9 +335,13 @@ class Handler(BaseHTTPRequestHandler):
             raise NotFound(f"queue {name}: no such queue")
         self.value(queues[name] if name else {"queues": list(queues.values())})
 
-    def on_workflows(self, what: str = "") -> None:
+    def on_workflows(self, what: str = "", part: str = "") -> None:
         if not what:
-            self.submit_workflow()
+            self.submit_workflow() if self.command == "POST" else self.value(
+                {"workflows": [A_WORKFLOW]})  # fmt: skip
+            return
+        if what.isdecimal():
+            self.of_workflow(int(what), part)
             return
         bundle = decode(WorkflowBundle, json.loads(self.body))
         if self.world.refuses:
@@ -339,6 +353,28 @@ class Handler(BaseHTTPRequestHandler):
                 "outputs": [f"{bundle.name}_001_b_0_{name}" for name in sorted(bundle.files)],
         }  # fmt: skip
         self.value({"name": bundle.name, "n_steps": 3, "steps": [step], "warnings": ["odd"]})
+
+    def of_workflow(self, number: int, part: str) -> None:
+        if number != 12:
+            raise NotFound(f"no workflow {number}")
+        if part == "commands":
+            order = json.loads(self.body)
+            if order["command"] == "resume":
+                raise WrongStatus("workflow 12 is failed: resume needs one of paused")
+            self.value({"workflow_id": 12, "message": f"{order['command']} accepted"})
+        elif part == "steps":
+            self.value({"steps": [A_STEP]})
+        elif part == "graph":
+            node = {"path": "a\x1b[31m", "kind": "prun", "place": "w.cwl:3",
+                    "is_scattered": False, "is_loop": True, "has_condition": False,
+                    "counts": {"failed": 1}}  # fmt: skip
+            self.value({"nodes": [node], "edges": []})
+        elif part == "history":
+            entry = HistoryEntry(at=NOW, event="started", from_status="registered",
+                                 to_status="running", actor="alice", reason="")  # fmt: skip
+            self.value(History(entries=(entry,)))
+        else:
+            self.value(A_WORKFLOW)
 
     def submit_workflow(self) -> None:
         given = decode(WorkflowSubmission, json.loads(self.body))

@@ -25,6 +25,16 @@ DECIDE = (
 )
 DECIDE_AT_ONCE = "echo '{\\\"to_terminate\\\": true}' > results.json"
 
+EVALUATE = """
+import json, pathlib, tarfile
+point = json.loads(pathlib.Path("input.json").read_text())
+seeds = json.loads(pathlib.Path("input_ds.json").read_text())
+assert len(seeds) == 2 and all(pathlib.Path(name).read_text() for name in seeds), seeds
+pathlib.Path("output.json").write_text(json.dumps({"loss": (point["x"] - 1) ** 2 + point["y"]}))
+with tarfile.open("metrics.tgz", "w:gz") as archive:
+    archive.add("output.json")
+"""
+
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
@@ -42,6 +52,7 @@ def work(tmp_path: Path) -> Path:
     _replace(folder / "merge_many.yaml", "background:", "backgrounds:")
     _replace(folder / "loop_body.cwl", '"echo 1"', f'"{DECIDE}"')
     _replace(folder / "scatter_body.cwl", '"echo 1"', f'"{DECIDE_AT_ONCE}"')
+    (folder / "evaluate.py").write_text(EVALUATE)
     (folder / "signal.yaml").write_text("signal: user.root.signal\n")
     fails = (folder / "cond.cwl").read_text().replace("echo %RNDM:10 > seed.txt", "exit 1")
     (folder / "cond_fails.cwl").write_text(fails.replace("--nJobs 2", "--nJobs 2 --maxAttempt 1"))
@@ -89,6 +100,7 @@ CASES = [
     ("cond_fails.cwl", "dummy.yaml", {"done": 1, "failed": 1}),
     ("loop.cwl", "dummy.yaml", {"done": 11}),
     ("sequential_loop.cwl", "signal.yaml", {"done": 3}),
+    ("hpo.cwl", "dummy.yaml", {"done": 3}),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from culm.core.errors import NotFound, WaitTimedOut
 from culm.core.settings import load_settings
 from culm.wire.codec import encode
 from culm.wire.workflow_runs import WorkflowView
+from flows.pictures import Pictures
+from flows.prefect_engine import PrefectEngine
 from flows.workplace import Workplace
 from tasks.store.books import Books
 from tasks.store.wakeups import Waker
@@ -29,7 +32,8 @@ pytestmark = [pytest.mark.slow, SQLITE_ONLY]
 
 
 @pytest.fixture(autouse=True)
-def _prefect(prefect: PrefectServer) -> Iterator[None]:
+def _prefect(prefect: PrefectServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PREFECT_API_URL", prefect.api)
     with prefect_points_at(prefect):
         yield
 
@@ -125,3 +129,58 @@ def test_waiting_has_an_end_and_names_what_is_not_there(books: Books) -> None:
         asyncio.run(flows.run_workflow(made, timeout_seconds=0.2))
     with pytest.raises(NotFound, match="no workflow 99"):
         asyncio.run(flows.run_workflow(99))
+
+
+def test_daemon_keeps_one_picture_of_each_workflow(
+    books: Books, prefect: PrefectServer, place: Workplace
+) -> None:
+    hands = Hands(books)
+    made = a_chain(books, name="user.alice.kept")
+    title = f"workflow {made} user.alice.kept"
+    other = replace(place, owner="host:2:cd")
+
+    async def both_daemons() -> None:
+        kept = [asyncio.create_task(Pictures(one, PrefectEngine().draw, lambda: True).run())
+                for one in (place, other)]  # fmt: skip
+        await asyncio.to_thread(wait_until, lambda: prefect.flow_runs(title), 60, title)
+        await asyncio.to_thread(hands.to_the_end)
+        await asyncio.to_thread(wait_until, ended, 60, f"the end of {title}")
+        for one in kept:
+            one.cancel()
+
+    def ended() -> bool:
+        return [run["state"]["type"] for run in prefect.flow_runs(title)] == ["COMPLETED"]
+
+    asyncio.run(both_daemons())
+    (run,) = prefect.flow_runs(title)
+    assert run["state"]["message"] == "done"
+
+
+def test_picture_of_a_dead_daemon_is_ended_before_another_is_drawn(
+    books: Books, prefect: PrefectServer, place: Workplace
+) -> None:
+    hands = Hands(books)
+    made = a_chain(books, name="user.alice.twice")
+    title = f"workflow {made} user.alice.twice"
+
+    async def one_after_the_other() -> None:
+        first = asyncio.create_task(PrefectEngine().draw(place, made, "user.alice.twice"))
+        await asyncio.to_thread(wait_until, lambda: prefect.flow_runs(title), 60, title)
+        second = Pictures(place, PrefectEngine().draw, lambda: True)
+        drawing = asyncio.create_task(second.run())
+        await asyncio.to_thread(wait_until, crashed, 60, "the first picture to be ended")
+        await asyncio.to_thread(hands.to_the_end)
+        await asyncio.to_thread(wait_until, completed, 60, "the second picture's end")
+        first.cancel()
+        drawing.cancel()
+
+    def states() -> set[str]:
+        return {run["state"]["type"] for run in prefect.flow_runs(title)}
+
+    def crashed() -> bool:
+        return "CRASHED" in states()
+
+    def completed() -> bool:
+        return "COMPLETED" in states()
+
+    asyncio.run(one_after_the_other())

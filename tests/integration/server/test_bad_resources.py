@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from broker import presets
+from tasks import thresholds
 from tasks.stages.pilot_streaming import pilot_streaming
 from tasks.stages.queue_statistics import queue_statistics
 from tasks.stages.rebrokerage import rebroker_waiting
@@ -66,6 +67,7 @@ def test_weight_that_divides_by_zero_holds_tasks_with_words_until_it_is_mended(
 ) -> None:
     root, alice = scene.person("root", "admin"), scene.person("alice")
     monkeypatch.setattr(presets, "load_plugin", lambda *_: lambda *_: 1 / 0)
+    monkeypatch.setattr(thresholds, "plugins", lambda _: {"by_zero": None})
     url = "/v1/configuration/BROKERAGE_WEIGHT_user"
     assert root.put(url, json={"value": "by_zero"}).is_success
     task_id = a_task(scene.books)

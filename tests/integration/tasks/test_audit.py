@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from tasks.audit import CHECKS, EXAMPLES, audit
+from tasks.queue_changes import set_queue
 from tasks.store.books import Books
 from tests.builders import (
     a_dataset,
@@ -36,6 +37,31 @@ OUTPUT = (
 
 def _job(status: str, pick: str = "MIN") -> str:
     return f"(SELECT {pick}(id) FROM job WHERE status = '{status}')"
+
+
+_WORKFLOW = (
+    "INSERT INTO workflow (id, name, user_name, idempotency_key, status, reason, version, round, "
+    "news, news_seen, may_claim, created_at, modified_at) SELECT 1, 'w', 'alice', 'k', '{status}', "
+    "'', 1, 1, 1, 1, may, created_at, modified_at FROM (SELECT id = 0 AS may, created_at, "
+    "modified_at FROM task LIMIT 1) t"
+)
+
+
+def _step(number: int, task: str = "NULL", status: str = "done") -> str:
+    return (
+        "INSERT INTO workflow_step (id, workflow_id, instance, path, step, kind, place, parents, "
+        f"status, reason, task_id, n_tasks, created_at, modified_at) SELECT {number}, 1, "
+        f"'{number}', 's', 's', 'prun', '', '[]', '{status}', '', {task}, 1, created_at, "
+        "modified_at FROM (SELECT created_at, modified_at FROM task LIMIT 1) t"
+    )
+
+
+def _move(noun: str) -> str:
+    return (
+        "INSERT INTO status_history (noun, entity_id, event, from_status, to_status, actor, "
+        f"reason, at) SELECT '{noun}', 1, 'magic', 'done', 'failed', '', '', created_at FROM "
+        "(SELECT created_at FROM task LIMIT 1) t"
+    )
 
 
 DAMAGE: dict[str, tuple[list[str], list[tuple[str, str]]]] = {
@@ -162,6 +188,27 @@ DAMAGE: dict[str, tuple[list[str], list[tuple[str, str]]]] = {
         [f"UPDATE job SET lease_expires_at = created_at WHERE id = {_job('finished')}"],
         [("I10", "has ended and holds a lease")],
     ),
+    "workflow moved off the graph": (
+        [_move("workflow"), _move("step")],
+        [("I4", "moved done -magic-> failed")],
+    ),
+    "workflow in no status": (
+        [_WORKFLOW.format(status="zombie"), _step(1, status="undead")],
+        [("I4", "status zombie is not a status"), ("I4", "status undead is not a status")],
+    ),
+    "step of an ended workflow at work": (
+        [_WORKFLOW.format(status="done"), _step(1, status="producing")],
+        [("I4", "is producing, though its workflow has ended")],
+    ),
+    "task of two steps": (
+        [_WORKFLOW.format(status="running"), _step(1, "(SELECT MIN(id) FROM task)"),
+         _step(2, "(SELECT MIN(id) FROM task)")],
+        [("I3", "is of 2 steps")],
+    ),
+    "task of a step gone": (
+        [_WORKFLOW.format(status="running"), _step(1, "999")],
+        [("I1", "has task 999, which is not there")],
+    ),
     "job of an ended task alive": (
         ["UPDATE status_history SET from_status = 'defined', event = 'activated', "
          "to_status = 'activated' WHERE noun = 'job' AND to_status = 'failed' "
@@ -195,6 +242,7 @@ def full_books(
         seed.seed(books, Path(directory) / "storage")
         with books.write() as session:
             session.connection().exec_driver_sql("UPDATE storage_endpoint SET directory = NULL")
+            set_queue(session, "LOCAL", "LOCAL", {"n_slots": 1000})
         _fill(books)
         yield books
 

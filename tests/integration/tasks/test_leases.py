@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from culm.core.errors import LeaseLost
-from tasks.stages import STAGES, Claim
+from tasks.stages import STAGES, Claim, Stage
 from tasks.store.books import Books
 from tasks.store.locks import claim_names, release
 from tests.builders import a_task, run_stages
@@ -71,7 +71,7 @@ def test_lease_of_another_is_not_released(books: Books) -> None:
         assert claim_names(session, ["a", "b", "c"], "two", 60) == {"c"}
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", [n for n, each in STAGES.items() if isinstance(each, Stage)])
 def test_owner_with_a_stale_look_does_nothing(books: Books, name: str) -> None:
     """It saw a task that was ready for the stage; by the time it had the lease, it was not."""
     task_id = a_task(books, n_jobs=2)

@@ -76,7 +76,7 @@ def test_finished_jobs_are_work_at_the_speed_of_their_queue(books: Books) -> Non
 
 
 def test_tries_that_failed_are_no_work_but_the_systems_make_a_failure_rate(books: Books) -> None:
-    pilot = a_node(books)
+    pilot = a_node(books, n_slots=4)
     task_id = a_task(books, n_jobs=4)
     run_stages(books)
     jobs = get_work(books, pilot).jobs
@@ -169,6 +169,7 @@ def test_queues_become_a_world(books: Books) -> None:
     tree = [Share(name="mc", weight=60), Share(name=DEFAULT, weight=40)]
     with books.write() as session:
         set_shares(session, tree, [])
+        set_queue(session, "LOCAL", "LOCAL", {})
         write_grid(session, GRID)
     a_pilot(books, queue="LOCAL", core_count=8)
     world, notes = world_of_books(
@@ -188,6 +189,8 @@ def test_queues_become_a_world(books: Books) -> None:
 
 
 def test_books_without_a_slot_are_no_world(books: Books) -> None:
+    with books.write() as session:
+        set_queue(session, "LOCAL", "LOCAL", {})
     with pytest.raises(InvalidRequest, match="no world") as error:
         world_of_books(books)
     assert error.value.faults[0].value == "no queue with a slot"

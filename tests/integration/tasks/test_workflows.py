@@ -14,7 +14,7 @@ from tasks.stages.workflow_command import command_workflow
 from tasks.stages.workflow_submit import submit_workflow
 from tasks.store.books import Books
 from tests.builders import a_dataset, a_task, run_stages
-from tests.integration.tasks.scene import rows, value
+from tests.integration.tasks.scene import rows, sql, value
 from tests.integration.tasks.workflow_scene import (
     CHAIN,
     HEAD,
@@ -209,6 +209,25 @@ def test_retry_takes_up_the_tasks_that_did_part_of_their_work(books: Books) -> N
     assert (names.count("part"), names.count("fter")) == (4, 3)
 
 
+def test_task_that_is_told_to_go_on_has_not_ended(books: Books) -> None:
+    hands = Hands(books)
+    a_dataset(books, 2, "user.alice.two")
+    text = HEAD + prun("part", "{default: user.alice.two}", "--nFilesPerJob 1")
+    made = a_workflow(books, "w.cwl", {"w.cwl": text})
+    hands.bad_jobs = 1
+    hands.to_the_end()
+    order(books, made, "retry")
+    run_stages(books, "workflow")
+    sql(books, "UPDATE workflow SET news = news + 1")
+    run_stages(books, "workflow")
+    assert steps(books, made) == {"000_part": "submitted"}
+    # A command that changes nothing lets the workflow look at the task again.
+    sql(books, "UPDATE command SET command = 'resume' WHERE done_at IS NULL")
+    run_stages(books, "command", "workflow")
+    assert steps(books, made) == {"000_part": "finished"}
+    assert status_of(books, made)[0] == "finished"
+
+
 def test_branch_not_taken_after_a_retry_is_unused(books: Books) -> None:
     hands = Hands(books)
     hands.bad = ("000_top", "002_bottom_NG")
@@ -327,8 +346,6 @@ REFUSED = [
      "w.cwl:6 a inputs[0].datasets: user.alice.none - no such dataset"),
     ({"w.cwl": HEAD + prun("a", more="--workingGroup higgs")},
      "working_group: only the production role may say whose share a task counts for"),
-    ({"w.cwl": HEAD + "  s:\n    run: phpo\n    in: {opt_args: {default: '--maxPoints 3'}}\n"
-      "    out: [outDS]\n"}, "w.cwl:6 s: phpo - searches (run: phpo) cannot run"),
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from culm.client.hpo import GROUPS, OPTIONS, Hpo, hpo, loaded, search_specification
+from culm.client.search_files import on_disk
 from culm.core.errors import InvalidRequest
 from culm.wire.search import Sampler, Segment
 from culm.wire.task_spec import TaskSpec
@@ -37,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def spec(**options: Any) -> TaskSpec:
     whole = {"evaluationExec": "python train.py", "searchSpaceFile": "space.json"} | options
-    return search_specification(hpo(**whole), "user.alice.search")
+    return search_specification(hpo(**whole), "user.alice.search", on_disk)
 
 
 def faults(**options: Any) -> list[str]:
@@ -92,7 +93,7 @@ def test_load_json_gives_options_and_the_command_line_wins(folder: Path) -> None
     document = {"evaluationExec": "sh run.sh", "maxPoints": 7, "searchSpaceFile": "space.json",
                 "trainingDS": ["a", "b"], "nParallelEvaluation": 2}  # fmt: skip
     (folder / "conf.json").write_text(json.dumps(document))
-    found = loaded(hpo(loadJson="conf.json", maxPoints=9))
+    found = loaded(hpo(loadJson="conf.json", maxPoints=9), on_disk)
     assert (found.evaluation_exec, found.max_points, found.training_ds) == ("sh run.sh", 9, "a,b")
     assert found.n_parallel_evaluation == 2
 

@@ -12,12 +12,20 @@ from culm.core.errors import InvalidRequest, TooLarge
 
 TEXTS = {
     "main.cwl": "steps:\n  a: {run: sub/tool.cwl}\n  b:\n    run: 'b.cwl#x'\n  c: {run: prun, in: "
-    "{opt_args: {default: '--loadJson conf.json'}}}\n  d: {run: ../secret.cwl}\n",
+    "{opt_args: {default: '--loadJson conf.json'}}}\n  d: {run: ../secret.cwl}\n"
+    "  e: {run: phpo, in: {opt_loadJson: {default: own.json}}}\n"
+    '  f: {"run": "phpo", "in": {"opt_searchSpaceFile": {"default": "flow.json"}}}\n'
+    "  g:\n    run: phpo\n    in:\n      opt_searchSpaceFile:\n        default: lines.json\n",
     "sub/tool.cwl": "requirements: [{$import: lib.yml}]\nrun: ../main.cwl\n",
     "sub/lib.yml": '{"$include": "lib.js"}',
     "sub/lib.js": "var x;",
     "b.cwl": "",
-    "conf.json": "{}",
+    "conf.json": '{"searchSpaceFile": "space.json",\n "segmentSpecFile" : "sub/parts.json"}',
+    "space.json": "{}",
+    "sub/parts.json": "[]",
+    "own.json": "{}",
+    "flow.json": "{}",
+    "lines.json": "{}",
     "in.yaml": "n: 1",
     "unrelated.cwl": "",
     "key.pem": "",

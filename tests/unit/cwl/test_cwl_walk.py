@@ -260,7 +260,11 @@ def test_search_takes_its_training_data_and_gives_its_metrics() -> None:
     found = walk_to_the_end(a_walk(planned("hpo.cwl")))
     search = found["001_main_hpo"]
     assert search.task is not None
-    assert options(search) == {"training_ds": "user.alice.w_000_pre_proc_seed.txt"}
+    assert options(search) == {
+        "training_ds": "user.alice.w_000_pre_proc_seed.txt", "seed": 1, "max_points": 4,
+        "evaluation_exec": "python3 evaluate.py", "evaluation_metrics": "metrics.tgz",
+        "search_space_file": "space.json", "n_parallel_evaluation": 2,
+    }  # fmt: skip
     assert search.task.others == {"loadJson": "conf.json"}
     assert options(found["002_post_proc"])["in_ds"] == "user.alice.w_001_main_hpo_metrics.tgz"
 

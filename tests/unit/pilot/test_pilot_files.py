@@ -151,8 +151,8 @@ def stage_in_one(tmp_path, monkeypatch):
     pytest.param({"writable": False, "reads_directly": False}, False, id="forceStaged"),
 ])  # fmt: skip
 def test_input_is_read_in_place_only_where_that_does_no_harm(stage_in_one, how, is_link):
-    path, n_bytes = stage_in_one(**how)
-    assert (path.is_symlink(), path.read_text(), n_bytes) == (is_link, "abc", 3)
+    path, staged = stage_in_one(**how)
+    assert (path.is_symlink(), path.read_text(), staged.input_bytes) == (is_link, "abc", 3)
 
 
 def test_input_of_another_size_is_not_read_in_place(stage_in_one):

@@ -1,8 +1,9 @@
 """A confusion matrix as SVG: counts, the share found of each digit, and every mistake made.
 
-    picture.py IN OUT
+    picture.py IN OUT [HOW]
 
-IN is the document that `merge.py` wrote, OUT the picture. Standard library only.
+IN is the document that `merge.py` wrote, OUT the picture, HOW what it says of the way in which it
+was found. Standard library only.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ STYLE = (
 )
 
 
-def draw(found: dict[str, Any]) -> str:
-    """The picture as one SVG document."""
+def draw(found: dict[str, Any], how: str = "") -> str:
+    """The picture as one SVG document; `how` the digits were read, if not as in the demo."""
     mistakes, matrix = found["mistakes"], found["matrix"]
     height = TOP + SIDE + 76 + THUMB_STEP_Y * ceil(len(mistakes) / THUMBS_A_ROW)
-    parts = [*_head(found), *_axes(), *_cells(matrix), *_shares(matrix), *_gallery(mistakes)]
+    parts = [*_head(found, how), *_axes(), *_cells(matrix), *_shares(matrix), *_gallery(mistakes)]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" role="img">'
@@ -43,7 +44,7 @@ def _text(x: float, y: float, words: str, css: str = "t", more: str = "") -> str
     return f'<text x="{x:g}" y="{y:g}" class="{css}"{more}>{words}</text>'
 
 
-def _head(found: dict[str, Any]) -> Iterator[str]:
+def _head(found: dict[str, Any], how: str) -> Iterator[str]:
     yield _text(
         LEFT,
         40,
@@ -51,9 +52,9 @@ def _head(found: dict[str, Any]) -> Iterator[str]:
         "",
         ' font-size="22" font-weight="600"',
     )
+    how = how or f"{found['n_files']} files, each against the others, k = 3"
     words = (
-        f"{found['n_correct']} of {found['n_images']} images right: "
-        f"{found['accuracy']:.2%} · {found['n_files']} files, each against the others, k = 3"
+        f"{found['n_correct']} of {found['n_images']} images right: {found['accuracy']:.2%} · {how}"
     )
     yield _text(LEFT, 66, words, "t m")
 
@@ -134,4 +135,4 @@ def _thumb(x: float, y: float, mistake: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     document = json.loads(Path(sys.argv[1]).read_text())
-    Path(sys.argv[2]).write_text(draw(document), encoding="utf-8")
+    Path(sys.argv[2]).write_text(draw(document, *sys.argv[3:4]), encoding="utf-8")
