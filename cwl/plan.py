@@ -187,7 +187,7 @@ class Tool:
 class Plan:
     """A whole plan. `lenient` plans are in PanDA's dialect: conditions are true or false by any
     value, and a failed parent is null for a child that has a condition. `files` are what the
-    options of searches may name, by path.
+    options of searches may name and expressions may read, by path.
     """
 
     workflows: dict[str, Workflow]
@@ -208,6 +208,15 @@ class Plan:
         Where no input of the workflow says so, a step gets only what was given to it.
         """
         return any(given.secondary for given in self.main.inputs)
+
+    @property
+    def reads_contents(self) -> bool:
+        """Whether expressions of its workflows see the contents of files."""
+        return any(
+            any(given.load_contents for given in flow.inputs)
+            or any(given.link.load_contents for step in flow.steps for given in step.inputs)
+            for flow in self.workflows.values()
+        )
 
     def asking(self, requirements: Sequence[dict[str, Any]]) -> Plan:
         """The plan with these requirements for each tool, in place of those of their classes."""

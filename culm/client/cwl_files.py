@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from culm.core.errors import FieldFault, InvalidRequest
-from culm.wire.workflows import MAX_DOCUMENT
+from culm.wire.workflows import LONGEST_CONTENTS, MAX_DOCUMENT
 
 _DOCUMENTS = ("run", "$import", "$include", "$mixin", "$schemas")
 _FILES = ("File", "Directory")
@@ -41,6 +42,7 @@ def named_by(document: str, order: Path | None) -> Named:
         if not one.is_file():
             raise _missing(str(one), one)
         found.read(_whole(one))
+    found.read_small()
     root = Path(os.path.commonpath([p.parent for p in (*found.texts, *found.files)]))
 
     def below(one: Path) -> str:
@@ -62,6 +64,7 @@ class _Found:
 
     texts: dict[Path, str] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
+    named: set[Path] = field(default_factory=set)
 
     def read(self, path: Path) -> None:
         """Take up a document and all that it names."""
@@ -78,10 +81,19 @@ class _Found:
             else:
                 self._take(target, f"{path}: {reference}")
 
+    def read_small(self) -> None:
+        """Take up what expressions may want to see (`loadContents`): small texts that are named."""
+        if any("loadContents" in text for text in self.texts.values()):
+            for path in self.named - self.texts.keys():
+                if path.stat().st_size <= LONGEST_CONTENTS:
+                    with suppress(UnicodeDecodeError):
+                        self.texts[path] = path.read_bytes().decode()
+
     def _take(self, target: Path, where: str) -> None:
         if target.is_dir():
             self.files |= {p for p in target.rglob("*") if p.is_file()}
         elif target.is_file():
+            self.named.add(target)
             for one in _with_secondary(target):
                 self.files |= {one} if one.is_file() else {p for p in one.rglob("*") if p.is_file()}
         else:

@@ -9,6 +9,8 @@ from culm.core import names
 
 MAX_DOCUMENT = 4 << 20
 """The most characters of a file of a bundle."""
+LONGEST_CONTENTS = 64 << 10
+"""The most bytes of a file that expressions see (CWL 1.2, `loadContents`)."""
 MADE = "culm"
 """The scheme of what steps made: `culm://<dataset>/<task>/<path in its archive>`."""
 SUBMITTED = "/culm-bundle/"

@@ -41,6 +41,19 @@ def test_what_documents_and_job_order_name_is_sent_and_nothing_else(tmp_path: Pa
     ]  # fmt: skip
 
 
+def test_small_texts_go_with_documents_where_expressions_may_want_to_see_them(
+    tmp_path: Path,
+) -> None:
+    order = "".join(f"{n}: {{class: File, path: {n}.txt}}\n" for n in ("small", "large", "odd"))
+    write(tmp_path, t_cwl="inputs: {f: {loadContents: true}}", u_cwl="inputs: []", in_yml=order,
+          small_txt="s\r\n", large_txt="x" * 70_000)  # fmt: skip
+    (tmp_path / "odd.txt").write_bytes(b"\xff")
+    found = named_by(f"{tmp_path}/t.cwl", tmp_path / "in.yml")
+    assert set(found.documents) == {"t.cwl", "in.yml", "small.txt"}
+    assert len(found.files) == 3
+    assert set(named_by(f"{tmp_path}/u.cwl", tmp_path / "in.yml").documents) == {"u.cwl", "in.yml"}
+
+
 def test_file_that_is_missing_is_named_with_who_names_it(tmp_path: Path) -> None:
     write(tmp_path, t_cwl="inputs: []\n", in_yml="a: {class: File, path: none.txt}\n")
     with pytest.raises(InvalidRequest, match=r"in\.yml: none\.txt.*no such file"):
