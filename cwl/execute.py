@@ -10,8 +10,10 @@ again. Only a temporary failure, and what is no verdict of the tool, is a failur
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
+import os
 import shutil
 import sys
 import tarfile
@@ -21,6 +23,8 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 JOB = "culm_tool.json"
+CONTAINERS = "culm_containers.py"
+"""What runs containers (`cwl.containers`); it is there if the tool asks for one."""
 ARCHIVE = "cwl_files.tgz"
 RESULT = "userJobMetadata.json"
 SUBMITTED = "/culm-bundle/"
@@ -28,12 +32,17 @@ SUBMITTED = "/culm-bundle/"
 MADE = "culm"
 """The scheme of what other steps made: `culm://<dataset>/<task>/<path in its archive>`."""
 _LONGEST_REASON = 2000
+_LONGEST_CONTENTS = 64 << 10
+"""The most that an expression may see of a file (CWL 1.2, `loadContents`)."""
+_MOST_CONTENTS = 512 << 10
+"""Of all files: what a job reports has a limit."""
+_LOOKED_AT = ("listing", "contents")
 
 
 def main() -> int:
     """Run the tool that the working directory describes; the exit code of the job."""
     try:
-        import cwltool.main  # noqa: F401 - its absence is a fault of the site
+        import cwltool.executors  # noqa: F401 - its absence is a fault of the site
     except ImportError as error:
         print(f"this site cannot run CWL tools: {error}", file=sys.stderr)
         return 1
@@ -60,40 +69,108 @@ def _run(job: dict[str, Any], here: Path, made: Path) -> dict[str, Any]:
 
     told = _listen()
     try:
-        tool = _tool(_resolved(job, here))
+        engine = _engine(job, here)
+        tool = _tool(_resolved(job, here), engine)
         in_place, _ = tool.get_requirement("InplaceUpdateRequirement")
         if in_place and in_place["inplaceUpdate"]:
             words = "inplaceUpdate: files of other steps are copies here"
             return {"status": "unsupported", "reason": words, "outputs": {}}
         inputs = _resolved(job["inputs"], here)
-        outputs, status = _executor(job["looks_beside"])(tool, inputs, _context(here, made))
+        context = _context(here, made, engine)
+        outputs, status = _executor(job["looks_beside"])(tool, inputs, context)
     except UnsupportedRequirement as error:
         return {"status": "unsupported", "reason": _words([str(error)]), "outputs": {}}
     except (WorkflowException, ValidationException) as error:
         return {"status": "permanentFail", "reason": _words([str(error)]), "outputs": {}}
     if status != "success" or outputs is None:
         return {"status": status, "reason": _words(told), "outputs": {}}
-    return {"status": status, "reason": "", "outputs": _relative(outputs, made)}
+    contents = _Contents(_MOST_CONTENTS if job["tells_contents"] else 0)
+    return {"status": status, "reason": "", "outputs": _relative(outputs, made, contents)}
 
 
-def _tool(job: dict[str, Any]) -> Any:
+def _engine(job: dict[str, Any], here: Path) -> Any:
+    """What runs the tool's container; None if it asks for none, or only hints at one.
+
+    Raises:
+        UnsupportedRequirement: it must have one, and none can be had.
+    """
+    from cwltool.errors import UnsupportedRequirement
+
+    required, hinted = _asked(job["requirements"]), _asked(job["hints"])
+    if required is None and hinted is None:
+        return None
+    containers = _module(here / CONTAINERS)
+    found = containers.engine_for(required or hinted, os.environ.get("CULM_IMAGES"))
+    if not isinstance(found, str):
+        containers.end_containers_at_signal(found, here)
+        return found
+    if required is not None:
+        raise UnsupportedRequirement(found)
+    print(f"it runs without a container: {found}", file=sys.stderr)
+    return None
+
+
+def _asked(requirements: list[dict[str, Any]]) -> dict[str, Any] | None:
+    return next((one for one in requirements if one["class"] == "DockerRequirement"), None)
+
+
+def _module(path: Path) -> Any:
+    """A module that is one file, and no other of its directory."""
+    spec: Any = importlib.util.spec_from_file_location(path.stem, path)
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _tool(job: dict[str, Any], engine: Any) -> Any:
     """The resolved tool as an object of cwltool's."""
+    from cwltool import process
+    from cwltool.command_line_tool import CommandLineTool
     from cwltool.context import LoadingContext
-    from cwltool.process import get_schema
     from cwltool.update import INTERNAL_VERSION, ORIGINAL_CWLVERSION
     from cwltool.workflow import default_make_tool
     from schema_salad.sourceline import cmap
 
-    loader, names = get_schema(INTERNAL_VERSION)[:2]
+    class ContainedTool(CommandLineTool):
+        def make_job_runner(self, runtimeContext: Any) -> Any:  # noqa: N803 - cwltool's
+            return engine.runner
+
+    # Else it loads all of the standard's schemas for these three types, which takes a second.
+    process.SCHEMA_ANY = {"name": _ANY, "type": "enum", "symbols": [_ANY]}
+    process.SCHEMA_FILE, process.SCHEMA_DIR = (_node_type(name) for name in _TEXTS)
     context: Any = LoadingContext()
-    context.loader, context.avsc_names = loader, names
     context.metadata = {"cwlVersion": INTERNAL_VERSION, ORIGINAL_CWLVERSION: job["cwl_version"]}
     context.requirements, context.hints = cmap(job["requirements"]), cmap(job["hints"])
     context.disable_js_validation = True
     context.relax_path_checks = True
     # What it asks for is merged already, the steps around it included.
     document: Any = cmap({**job["tool"], "requirements": [], "hints": []})
+    if engine is not None and engine.runner is not None:
+        return ContainedTool(document, context)
     return default_make_tool(document, context)
+
+
+_ANY = "https://w3id.org/cwl/salad#Any"
+_CWL = "https://w3id.org/cwl/cwl#"
+_PLACE = ("location", "path", "basename")
+_TEXTS = {
+    "File": (*_PLACE, "dirname", "nameroot", "nameext", "checksum", "format", "contents"),
+    "Directory": _PLACE,
+}
+"""The fields of files and directories that are text (CWL 1.2, `File`, `Directory`)."""
+
+
+def _node_type(name: str) -> dict[str, Any]:
+    """The type of a file or directory, as the standard's schema has it."""
+    url = _CWL + name
+    several = {"type": "array", "items": [_CWL + one for one in _TEXTS]}
+    types: dict[str, Any] = dict.fromkeys(_TEXTS[name], "string")
+    is_file = name == "File"
+    types |= {"size": "long", "secondaryFiles": several} if is_file else {"listing": several}
+    kind = {"type": "enum", "name": f"{url}/class/{name}_class", "symbols": [url]}
+    fields: list[Any] = [{"name": f"{url}/{n}", "type": ["null", t]} for n, t in types.items()]
+    fields.append({"name": f"{url}/class", "type": kind})
+    return {"name": url, "type": "record", "fields": fields}
 
 
 def _executor(looks_beside: bool) -> Any:
@@ -108,7 +185,7 @@ def _executor(looks_beside: bool) -> Any:
     return Executor()
 
 
-def _context(here: Path, made: Path) -> Any:
+def _context(here: Path, made: Path, engine: Any) -> Any:
     from cwltool.context import RuntimeContext
 
     scratch = here / "culm_scratch"
@@ -117,7 +194,10 @@ def _context(here: Path, made: Path) -> Any:
     context.basedir = str(here)
     context.outdir = str(made)
     context.tmpdir_prefix = context.tmp_outdir_prefix = f"{scratch}/"
-    context.use_container = False
+    context.use_container = engine is not None
+    context.cidfile_dir = str(here)
+    for name, value in (engine.flags if engine else {}).items():
+        setattr(context, name, value)
     return context
 
 
@@ -129,8 +209,8 @@ def _resolved(value: Any, here: Path) -> Any:
         if node["class"] == "Directory":
             # Of one without files, nothing came along.
             Path(unquote(urlsplit(found).path)).mkdir(parents=True, exist_ok=True)
-        # A directory that is here is listed anew, as deep as the tool asks.
-        return {k: v for k, v in node.items() if k != "listing"} | {"location": found}
+        # A directory that is here is listed anew, as deep as the tool asks; so a file is read.
+        return {k: v for k, v in node.items() if k not in _LOOKED_AT} | {"location": found}
 
     return _changed(value, locate)
 
@@ -156,14 +236,33 @@ def _unpacked(task: str, here: Path) -> Path:
     return target
 
 
-def _relative(value: Any, made: Path) -> Any:
+class _Contents:
+    """Contents of small files for whom they may concern, as long as there is room for them."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def of(self, path: Path) -> dict[str, str]:
+        """The field with the contents of a file, if it is told."""
+        size = path.stat().st_size if path.is_file() else self._room
+        if size > min(self._room, _LONGEST_CONTENTS) or not self._room:
+            return {}
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:
+            return {}
+        self._room -= size
+        return {"contents": text}
+
+
+def _relative(value: Any, made: Path, contents: _Contents) -> Any:
     """A value whose files and directories are named by their path in the archive."""
 
     def locate(node: dict[str, Any]) -> dict[str, Any]:
         path = Path(unquote(urlsplit(str(node["location"])).path))
         inside = path.relative_to(made).as_posix()
         kept = {k: v for k, v in node.items() if k != "path" and ":" not in k}
-        return kept | {"location": quote(inside)}
+        return kept | contents.of(path) | {"location": quote(inside)}
 
     return _changed(value, locate)
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.workflows import MADE, UNSUPPORTED
-from cwl.execute import JOB
+from cwl.execute import CONTAINERS, JOB
 from cwl.nodes import short
-from cwl.plan import Tool
+from cwl.plan import Plan, Tool
 
 PROGRAM = "culm_tool.py"
 COMMAND = f'"${{CULM_PYTHON:-python3}}" -I {PROGRAM}'
@@ -31,11 +31,10 @@ class Verdict:
     reason: str = ""
 
 
-def tool_job(tool: Tool, inputs: Mapping[str, Any], *, looks_beside: bool) -> dict[str, Any]:
-    """The description of one run of a tool, as `cwl.execute` reads it.
+def tool_job(plan: Plan, tool: Tool, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of one run of a tool of a plan, as `cwl.execute` reads it.
 
-    With `looks_beside` secondary files are found where its inputs are. What a step has for its
-    own expressions only, the tool does not see.
+    What a step has for its own expressions only, the tool does not see.
     """
     known = {short(str(one["id"])) for one in tool.document["inputs"]}
     return {
@@ -43,14 +42,17 @@ def tool_job(tool: Tool, inputs: Mapping[str, Any], *, looks_beside: bool) -> di
         "requirements": list(tool.requirements),
         "hints": list(tool.hints),
         "cwl_version": tool.cwl_version,
-        "looks_beside": looks_beside,
+        "looks_beside": plan.looks_beside,
+        "tells_contents": plan.reads_contents,
         "inputs": {name: value for name, value in inputs.items() if name in known},
     }
 
 
 def job_files(job: Mapping[str, Any]) -> dict[str, str]:
     """The files that the job's directory needs to run it, by name."""
-    return {JOB: json.dumps(job), PROGRAM: _program()}
+    asked = {one["class"] for one in (*job["requirements"], *job["hints"])}
+    more = {CONTAINERS: _text("containers")} if "DockerRequirement" in asked else {}
+    return {JOB: json.dumps(job), PROGRAM: _text("execute"), **more}
 
 
 def datasets_of(inputs: Any) -> list[str]:
@@ -128,7 +130,5 @@ def _least(said: Mapping[str, Any], name: str) -> int | None:
 
 
 @cache
-def _program() -> str:
-    from cwl import execute
-
-    return Path(execute.__file__).read_text(encoding="utf-8")
+def _text(module: str) -> str:
+    return (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")

@@ -136,6 +136,7 @@ _DERIVED = {
     "checkpoint_dir": "`checkpoints` in `data_dir`",
     "keys_dir": "`keys` in `data_dir`",
     "grid_source": "none",
+    "images_dir": "none",
 }
 
 

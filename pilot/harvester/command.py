@@ -29,6 +29,10 @@ _Keep = Annotated[
 _Period = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at what is wanted.")]
 _Idle = Annotated[float, typer.Option(min=0, help="Workers end after so many idle seconds.")]
 _Work = Annotated[Path | None, typer.Option(help="Directory for the workers.")]
+_Images = Annotated[
+    str | None,
+    typer.Option(help="Folder of unpacked images for CWL tools.  [CULM_IMAGES_DIR]"),
+]
 _Level = Annotated[str, typer.Option(help="Least level that is logged.")]
 
 
@@ -43,6 +47,7 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
     period: _Period = 10.0,
     idle_exit: _Idle = 60.0,
     work_dir: _Work = None,
+    images: _Images = None,
     log_level: _Level = "INFO",
 ) -> None:
     """Start pilots on this node as the server says that its queues want them.
@@ -62,7 +67,9 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
         if keep and not queue:
             fault = FieldFault("--keep", str(keep), "name the queues with --queue")
             raise InvalidRequest("where are workers to be kept?", faults=[fault])
-        found = load_settings({"server_url": server, "token_file": token_file})
+        found = load_settings(
+            {"server_url": server, "token_file": token_file, "images_dir": images}
+        )
         token = token_of(found, token_file, os.environ)
         settings = HarvesterSettings(
             server=found.server_url,
@@ -72,6 +79,7 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
             keep=keep,
             period_seconds=period,
             idle_exit_seconds=idle_exit,
+            images_dir=found.images_dir and str(Path(found.images_dir).absolute()),
         )
         forget_environment()
         hide_process()

@@ -26,7 +26,7 @@ def tool_spec(name: str, plan: Plan, start: Start, sandbox: str | None) -> TaskS
         InvalidRequest: its needs or its name do not make a task.
     """
     tool, datasets = plan.tools[start.tool], tuple(datasets_of(start.inputs))
-    job = tool_job(tool, start.inputs, looks_beside=plan.looks_beside)
+    job = tool_job(plan, tool, start.inputs)
     spec = TaskSpec(
         name=name, command=COMMAND, outputs=(ARCHIVE,), sandbox=sandbox, n_jobs=1,
         inputs=(InputStream(datasets=datasets),) if datasets else (),

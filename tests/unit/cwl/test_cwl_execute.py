@@ -16,7 +16,7 @@ from culm.wire import workflows
 from cwl import execute
 from cwl.bundle import Bundle
 from cwl.files import with_places
-from cwl.plan import Tool
+from cwl.plan import MAIN, Input, Plan, Tool, Workflow
 from cwl.tool_jobs import PROGRAM, datasets_of, job_files, needs_of, tool_job, verdict_of
 from cwl.worker import look_at
 from tests.cwl_scene import planned
@@ -38,11 +38,16 @@ def a_tool(text: str = TOOL) -> Tool:
     return planned("tool.cwl", tool_cwl=text).tools["tool.cwl"]
 
 
+def a_plan(beside: bool = True, contents: bool = False) -> Plan:
+    given = Input(name="x", type="File", secondary=beside, load_contents=contents)
+    return Plan(workflows={MAIN: Workflow(name=MAIN, place="", inputs=(given,))})
+
+
 def run(
-    work: Path, tool: Tool, *, beside: bool = True, **inputs: Any
+    work: Path, tool: Tool, *, beside: bool = True, contents: bool = False, **inputs: Any
 ) -> tuple[int, dict[str, Any]]:
     """The exit code and the result of a tool's job in this folder."""
-    for name, text in job_files(tool_job(tool, inputs, looks_beside=beside)).items():
+    for name, text in job_files(tool_job(a_plan(beside, contents), tool, inputs)).items():
         (work / name).write_text(text)
     done = subprocess.run(
         [sys.executable, "-I", PROGRAM], cwd=work, check=False, capture_output=True, text=True
@@ -72,10 +77,12 @@ def test_files_of_the_user_and_of_other_steps_are_found_and_made_ones_handed_in(
         script="cat text folder/other.txt > made.txt && mkdir sub && cp made.txt sub/again.txt",
         text={"class": "File", "location": "file:///culm-bundle/in%20put.txt"},
         folder={"class": "Directory", "location": "culm://user.alice.d/77/deep", "listing": []},
+        contents=True,
     )  # fmt: skip
     assert (code, result["status"]) == (0, "success"), result
     made, sub = result["outputs"]["made"], result["outputs"]["sub"]
     assert (made["location"], made["size"], sub["location"]) == ("made.txt", 9, "sub")
+    assert made["contents"] == "mineother", "for expressions of the workflow"
     assert "path" not in made
     assert archived(tmp_path) == {"made.txt": "mineother", "sub/again.txt": "mineother"}
     left = {path.name for path in tmp_path.iterdir()}
@@ -154,7 +161,7 @@ def test_result_that_is_none_is_refused(text: str) -> None:
 
 def test_tool_sees_its_own_inputs_only_and_no_formats() -> None:
     text = TOOL.replace("text: File?", "text: {type: File?, format: 'http://x.org/text'}")
-    job = tool_job(a_tool(text), {"script": "true", "for_the_step": 1}, looks_beside=True)
+    job = tool_job(a_plan(), a_tool(text), {"script": "true", "for_the_step": 1})
     assert job["inputs"] == {"script": "true"}
     assert not any("format" in one for one in job["tool"]["inputs"])
 
