@@ -19,6 +19,17 @@ def with_places(value: Any, document: str) -> Any:
     return located(value, lambda node: _place(node, url_of(document)))
 
 
+def by_location(value: Any) -> Any:
+    """A value whose files are named by `location`, also where their `path` was made a URL."""
+
+    def place(node: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "path" not in node or node.get("location"):
+            return node
+        return {**{k: v for k, v in node.items() if k != "path"}, "location": node["path"]}
+
+    return located(value, place)
+
+
 def _place(node: Mapping[str, Any], base_url: str) -> Mapping[str, Any]:
     found = {name: value for name, value in node.items() if name != "path"}
     if "path" in node:

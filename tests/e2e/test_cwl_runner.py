@@ -28,9 +28,13 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def _run(parts: Installation, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return _culm(parts, folder, "cwl-runner", "--quiet", *words)
+
+
+def _culm(parts: Installation, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     token = {"CULM_TOKEN_FILE": str(parts.folder / "data" / "tokens" / "user.token")}
     return subprocess.run(
-        [sys.executable, "-m", "culm", "cwl-runner", "--quiet", *words], cwd=folder, text=True,
+        [sys.executable, "-m", "culm", *words], cwd=folder, text=True,
         env=parts.environment | token, capture_output=True, check=False, timeout=150,
     )  # fmt: skip
 
@@ -57,15 +61,20 @@ def test_how_to_runs_as_it_is_written_and_exit_codes_are_those_of_cwl_runners(
     assert {one["size"] for one in found["uppers"]} == {4}
     assert all(one["checksum"].startswith("sha1$") for one in found["uppers"])
 
+    chained = _culm(installation, folder, "chain", "--cwl", "both.cwl", "--yaml", "job.yml",
+                    "--outDS", "user.root.both", "--wait", "--json")  # fmt: skip
+    assert chained.returncode == 0, chained.stderr
+    assert json.loads(chained.stdout)["status"] == "done"
+
     (folder / "fails.cwl").write_text(FAILS)
     failed = _run(installation, folder, "fails.cwl")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "the tool failed" in failed.stderr
-    needy = FAILS + "requirements: {DockerRequirement: {dockerPull: debian}}\n"
+    needy = FAILS + "requirements: {InplaceUpdateRequirement: {inplaceUpdate: true}}\n"
     (folder / "needy.cwl").write_text(needy)
     unsupported = _run(installation, folder, "needy.cwl")
     assert (unsupported.returncode, unsupported.stdout) == (33, "")
-    assert "DockerRequirement" in unsupported.stderr
+    assert "inplaceUpdate" in unsupported.stderr
 
 
 @pytest.mark.slow

@@ -130,6 +130,21 @@ def test_files_of_a_job_order_are_found_from_its_own_folder() -> None:
     assert "location" not in literal
 
 
+def test_secondary_files_are_found_in_named_types_and_defaults_have_locations() -> None:
+    types = (
+        "  SchemaDefRequirement:\n    types:\n"
+        "    - {name: R, type: record, fields: {f: {type: File, secondaryFiles: .i}, r: 'R?'}}\n"
+    )
+    given = "inputs:\n  r: {type: 'R?', default: {f: {class: File, path: d.txt}}}\n"
+    text = TOOL.replace("requirements:\n", f"requirements:\n{types}").replace("inputs:\n", given)
+    plan = planned("tool.cwl", tool_cwl=text)
+    assert plan.looks_beside
+    file = {"class": "File", "location": "file:///culm-bundle/d.txt"}
+    assert {"f": file} in [given.default for given in plan.main.inputs]
+    document = plan.tools["tool.cwl"].document
+    assert {"f": file} in [given.get("default") for given in document["inputs"]]
+
+
 def test_datasets_of_inputs_are_those_that_hold_their_files() -> None:
     inputs = {
         "a": [{"class": "File", "location": "culm://user.a.x/7/f"}],
