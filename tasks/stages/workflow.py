@@ -7,13 +7,14 @@ an agent that dies in between has done nothing, and none that follows makes a ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import literal, select, text, update
 from sqlmodel import Session
 
+from cwl.computing import computed
 from cwl.outcomes import Start
 from cwl.plan import Kind
 from cwl.walk import Walk
@@ -29,17 +30,18 @@ from tasks.store.tables import WORKFLOW
 from tasks.store.topics import Topic
 from tasks.tables.columns import db_now
 from tasks.tables.workflow import DUE
+from tasks.workflows.computed import write_computed
 from tasks.workflows.junctions import take_decisions
 from tasks.workflows.orders import Owner
 from tasks.workflows.rows import StepRow, ended_tasks, step_rows, task_names, what_jobs_left
 from tasks.workflows.starts import Crew, start_steps
 from tasks.workflows.tools import take_results
 from tasks.workflows.verdicts import verdict_of
-from tasks.workflows.walks import keep_walk, new_walk, take_walk
+from tasks.workflows.walks import answered, keep_walk, new_walk, take_walk
 from tasks.workflows.writing import leave_out, write_ends
 
-THINK_SECONDS = 90.0
-"""The lease while the walk is worked out: JavaScript may take a minute."""
+THINK_SECONDS = 150.0
+"""The lease while the walk is worked out: JavaScript may take a minute, that of tools another."""
 STARTS_A_TRANSACTION = 2000
 _ADVANCES = frozenset({WorkflowStatus.REGISTERED, WorkflowStatus.RUNNING})
 
@@ -52,6 +54,8 @@ class _Look:
     steps: list[StepRow]
     walk: Walk
     key: tuple[str, int, int]
+    computed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What steps that start now give at once, by the names of instances."""
     n_ended: int = 0
     n_started: int = 0
     n_refused: int = 0
@@ -77,6 +81,7 @@ class WorkflowStage(LeasedWork):
             renew(session, [claim.lease], owner, THINK_SECONDS)
         look = _look(books, claim.task_id)
         starts = _advance(look)
+        look.computed = computed(look.walk.plan, starts, answered)
         while True:
             batch, starts = starts[:STARTS_A_TRANSACTION], starts[STARTS_A_TRANSACTION:]
             with books.write() as session:
@@ -148,18 +153,22 @@ def _write(
         owner=Owner(user=row.user_name, workflow=row.name, sandbox=row.sandbox,
                     may_claim=row.may_claim, plan=look.walk.plan),
     )  # fmt: skip
-    started = start_steps(session, crew, starts, actor)
-    look.n_started += started.n_tasks
+    at_once = [start for start in starts if start.id in look.computed]
+    write_computed(session, crew, at_once, look.computed, actor)
+    others = [start for start in starts if start.id not in look.computed]
+    started = start_steps(session, crew, others, actor)
+    look.n_started += started.n_tasks + len(at_once)
     look.n_refused += started.n_refused
-    # Those that cannot start are news: the walk goes on from their failure.
-    news = {"news": WORKFLOW.c.news + 1} if started.n_refused else {}
+    # Those that ended as they started are news: the walk goes on from there.
+    goes_on = bool(started.n_refused or at_once)
+    news = {"news": WORKFLOW.c.news + 1} if goes_on else {}
     if is_last:
         news["news_seen"] = literal(row.news)
     session.connection().execute(
         update(WORKFLOW).where(WORKFLOW.c.id == row.id)
         .values(version=WORKFLOW.c.version + 1, **news)
     )  # fmt: skip
-    wake(session, Topic.WORKFLOW_CHANGED, *[Topic.WORKFLOW_DUE] * bool(started.n_refused))
+    wake(session, Topic.WORKFLOW_CHANGED, *[Topic.WORKFLOW_DUE] * goes_on)
     if is_last and not starts:
         _end(session, look, actor)
 

@@ -169,7 +169,7 @@ def _write_submitted(
     session: Session, crew: Crew, made: Sequence[tuple[_Ready, int]], actor: str
 ) -> None:
     new = [(one.start, task_id) for one, task_id in made if one.row is None]
-    _insert(session, crew, [(s, StepStatus.SUBMITTED, "", t) for s, t in new], actor)
+    insert_steps(session, crew, [(s, StepStatus.SUBMITTED, "", t) for s, t in new], actor)
     again = [(one.row.id, task_id) for one, task_id in made if one.row is not None]
     if again:
         ids = [step_id for step_id, _ in again]
@@ -188,7 +188,7 @@ def _write_refused(
     session: Session, crew: Crew, refused: Sequence[tuple[Start, str]], actor: str
 ) -> None:
     new = [(start, words) for start, words in refused if start.id not in crew.steps]
-    _insert(session, crew, [(s, StepStatus.FAILED, words, None) for s, words in new], actor)
+    insert_steps(session, crew, [(s, StepStatus.FAILED, words, None) for s, words in new], actor)
     again: dict[str, list[int]] = defaultdict(list)
     for start, words in refused:
         if start.id in crew.steps:
@@ -201,7 +201,8 @@ _Row = tuple[Start, StepStatus, str, int | None]
 """A start, and the status, reason and task of its new row."""
 
 
-def _insert(session: Session, crew: Crew, rows: Sequence[_Row], actor: str) -> None:
+def insert_steps(session: Session, crew: Crew, rows: Sequence[_Row], actor: str) -> Sequence[int]:
+    """Insert the rows of steps that start for the first time; their ids."""
     now = database_time(session)
     ids = take_ids(session, "step", len(rows)) if rows else range(0)
     insert_rows(
@@ -216,6 +217,8 @@ def _insert(session: Session, crew: Crew, rows: Sequence[_Row], actor: str) -> N
     insert_rows(
         session, StatusHistory,
         ("noun", "entity_id", "event", "from_status", "to_status", "actor", "reason"),
-        [("step", i, "submitted" if task_id else "refused", "", str(status), actor, words)
-         for i, (_, status, words, task_id) in zip(ids, rows, strict=True)], now=now,
+        [("step", i, "refused" if status is StepStatus.FAILED else "submitted", "", str(status),
+          actor, words)
+         for i, (_, status, words, _) in zip(ids, rows, strict=True)], now=now,
     )  # fmt: skip
+    return ids

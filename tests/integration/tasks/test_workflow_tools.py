@@ -104,6 +104,56 @@ def test_result_that_is_none_fails_the_step_in_words(books: Books) -> None:
     assert "handed in no result of a tool" in status_of(books, workflow)[1]
 
 
+_NUMBERS = {
+    "w.cwl": "cwlVersion: v1.2\nclass: Workflow\nrequirements: {ScatterFeatureRequirement: {}}\n"
+    "inputs: {xs: 'int[]'}\noutputs: {n: {type: int, outputSource: sum/n}}\nsteps:\n"
+    "  twice: {run: twice.cwl, scatter: x, in: {x: xs}, out: [y]}\n"
+    "  sum: {run: sum.cwl, in: {xs: twice/y}, out: [n]}\n",
+    "twice.cwl": "cwlVersion: v1.2\nclass: ExpressionTool\n"
+    "requirements: {InlineJavascriptRequirement: {expressionLib: ['var two = 2;']}}\n"
+    "inputs: {x: int, by: {type: int?, default: 1}}\noutputs: {y: int}\n"
+    "expression: '${if (inputs.x > 9) throw 1; return {y: two * inputs.x * inputs.by};}'\n",
+    "sum.cwl": "cwlVersion: v1.2\nclass: ExpressionTool\n"
+    "requirements: {InlineJavascriptRequirement: {}}\ninputs: {xs: 'int[]'}\noutputs: {n: int}\n"
+    "expression: '${return {n: inputs.xs.reduce(function(a, b) {return a + b;}, 0)};}'\n",
+}
+
+
+def test_expressions_over_plain_values_are_done_without_jobs(books: Books) -> None:
+    hands = Hands(books)
+    files = _NUMBERS | {"in.yml": "xs: [1, 2, 4]"}
+    workflow = a_workflow(books, "w.cwl", files, "in.yml")
+    hands.to_the_end()
+    assert (status_of(books, workflow)[0], hands.jobs) == ("done", [])
+    assert set(steps(books, workflow).values()) == {"done"}
+    ((outputs,),) = rows(books, "SELECT outputs FROM workflow")
+    assert (json.loads(outputs) if isinstance(outputs, str) else outputs) == {"n": 14}
+    with books.read() as session:
+        assert audit(session) == []
+
+
+def test_expression_without_a_value_is_a_job_whose_words_count_and_is_done_when_retried(
+    books: Books,
+) -> None:
+    hands = Hands(books)
+    failed = {"status": "permanentFail", "reason": "thrown", "outputs": {}}
+    hands.results = {"_twice_1": failed}
+    files = _NUMBERS | {"in.yml": "xs: [1, 10]"}
+    workflow = a_workflow(books, "w.cwl", files, "in.yml")
+    hands.to_the_end()
+    status, reason = status_of(books, workflow)
+    assert (status, [job.task_name.rpartition("000")[2] for job in hands.jobs]) == (
+        "failed", ["_twice_1"],
+    )  # fmt: skip
+    assert "the tool failed: thrown" in reason
+    hands.results = {"_twice_1.2": succeeded(y=20)}
+    command_workflow(books, workflow, CommandRequest(command="retry"), "alice")
+    hands.to_the_end()
+    assert status_of(books, workflow) == ("done", "")
+    ((outputs,),) = rows(books, "SELECT outputs FROM workflow")
+    assert (json.loads(outputs) if isinstance(outputs, str) else outputs) == {"n": 22}
+
+
 def test_input_that_is_missing_is_named_before_anything_runs(books: Books) -> None:
     with pytest.raises(InvalidRequest, match="the workflow needs the input texts"):
         a_workflow(books, "w.cwl", FILES)
