@@ -11,32 +11,49 @@ from culm.core.errors import FieldFault
 from culm.core.nearest import nearest
 from cwl.bundle import Bundle
 from cwl.documents import line_of, parse
+from cwl.files import with_places
+from cwl.formats import with_formats
 from cwl.plan import Plan, Workflow
 from cwl.value_types import fits, in_words, may_be_null
+
+REQUIREMENTS = "cwl:requirements"
+"""What a job order may add to the requirements (CWL 1.1, 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
-    """Inputs by name, and what their author should know."""
+    """Inputs by name, what their author should know, and requirements for all tools."""
 
     values: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    requirements: tuple[dict[str, Any], ...] = ()
 
 
-def job_order(bundle: Bundle, plan: Plan) -> JobOrder | list[FieldFault]:
-    """The inputs that the bundle's YAML file holds, or everything that is wrong with them."""
+def job_order(
+    bundle: Bundle, plan: Plan, namespaces: Mapping[str, Any]
+) -> JobOrder | list[FieldFault]:
+    """The inputs that the bundle's YAML file holds, or everything that is wrong with them.
+
+    `namespaces` are those of the workflow's document, for formats; the file may have its own.
+    """
     tree = _tree(bundle)
     if isinstance(tree, list):
         return tree
     values = json.loads(json.dumps(tree, default=str))
-    faults = list(_faults(bundle.yaml, tree, values, plan.main))
+    asked = values.get(REQUIREMENTS) or []
+    faults = [*_faults(bundle.yaml, tree, values, plan.main), *_wrong_requirements(plan, asked)]
     if faults:
         return faults
     known = {given.name for given in plan.main.inputs}
     unused = [name for name in values if name not in known and not _is_extension(name)]
     warnings = (f"{_place(bundle.yaml, tree, name)} {name}: no such input; it is not used"
                 for name in unused)  # fmt: skip
-    return JobOrder({n: v for n, v in values.items() if n in known}, tuple(warnings))
+    spaces = {**namespaces, **(values.get("$namespaces") or {})}
+    given = {
+        n: with_formats(with_places(v, bundle.yaml), spaces)
+        for n, v in values.items() if n in known
+    }  # fmt: skip
+    return JobOrder(given, tuple(warnings), tuple(asked))
 
 
 def _tree(bundle: Bundle) -> Any:
@@ -79,6 +96,13 @@ def _faults(
                 shown,
                 f"{in_words(given.type)} is needed ({given.place})",
             )
+
+
+def _wrong_requirements(plan: Plan, asked: Any) -> Iterator[FieldFault]:
+    if not isinstance(asked, list) or not all(isinstance(o, dict) and "class" in o for o in asked):
+        yield FieldFault(REQUIREMENTS, json.dumps(asked)[:80], "a list of requirements is needed")
+    elif asked and any(tool.cwl_version == "v1.0" for tool in plan.tools.values()):
+        yield FieldFault(REQUIREMENTS, "v1.0", "documents of CWL v1.1 or later")
 
 
 def _missing(yaml: str, tree: Any, name: str, strays: list[str]) -> FieldFault:

@@ -11,10 +11,11 @@ from culm.core.errors import FieldFault
 from cwl.bundle import name_of
 from cwl.conditions import NOT_TERMINATED
 from cwl.dialect import LOOP_HINT
+from cwl.files import by_location
 from cwl.loading import Loaded
 from cwl.nodes import file_of, ident_of, place_of, plain, short
 from cwl.parts import (
-    input_of,
+    inputs_of,
     link_names,
     loop_of,
     merged,
@@ -80,7 +81,7 @@ class _Lowering:
         made = Workflow(
             name=name or file_of(process.tool["id"], file),
             place=place_of(process.tool, file),
-            inputs=tuple(input_of(given, file, self.places) for given in process.tool["inputs"]),
+            inputs=inputs_of(process, file, self.places),
             steps=tuple(_in_order([self._step(step, file, names) for step in steps])),
             outputs=tuple(named_link(o, "outputSource", names) for o in process.tool["outputs"]),
         )
@@ -89,7 +90,7 @@ class _Lowering:
     def tool(self, process: Any, file: str) -> str:
         """The name in the plan of a standard tool that is in this file, or named by it."""
         made = Tool(
-            document=plain(process.tool),
+            document=by_location(plain(process.tool)),
             requirements=tuple(merged(process.requirements)),
             hints=tuple(merged(process.hints)),
             cwl_version=str(process.metadata.get(_ORIGINAL) or ""),
@@ -178,7 +179,7 @@ def _around(process: Any, lowering: _Lowering) -> Workflow:
     """A workflow whose one step is this tool."""
     file = name_of(process.tool["id"]) or ""
     name = file.rpartition("/")[2].partition(".")[0] or "tool"
-    inputs = tuple(input_of(given, file, lowering.places) for given in process.tool["inputs"])
+    inputs = inputs_of(process, file, lowering.places)
     outputs = tuple(short(out["id"]) for out in process.tool["outputs"])
     step = Step(
         name=name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cwl.files import by_location
 from cwl.nodes import file_of, ident_of, place_of, plain, short
 from cwl.plan import (
     Input,
@@ -29,13 +30,20 @@ def link_names(process: Any, steps: list[Any]) -> dict[str, str]:
     return {given["id"]: short(given["id"]) for given in process.tool["inputs"]} | outputs
 
 
-def input_of(given: Any, file: str, places: Mapping[str, str]) -> Input:
-    """An input of a workflow."""
+def inputs_of(process: Any, file: str, places: Mapping[str, str]) -> tuple[Input, ...]:
+    """The inputs of a workflow, or of a tool that stands alone."""
+    defined, _ = process.get_requirement("SchemaDefRequirement")
+    types = {str(one["name"]): one for one in (defined or {}).get("types") or ()}
+    return tuple(_input(given, file, places, types) for given in process.tool["inputs"])
+
+
+def _input(given: Any, file: str, places: Mapping[str, str], types: Mapping[str, Any]) -> Input:
     return Input(
         name=short(given["id"]),
         type=plain(given["type"]),
-        default=plain(given.get("default")),
+        default=by_location(plain(given.get("default"))),
         load_contents=bool((given.get("inputBinding") or given).get("loadContents")),
+        secondary=_has_secondary(given, types),
         place=places.get(file_of(given["id"], file), place_of(given, file)),
     )
 
@@ -57,7 +65,7 @@ def link_of(given: Any, key: str, names: Mapping[str, str]) -> Link:
         sources=tuple(names.get(source, short(source)) for source in listed),
         merge=LinkMerge(merge) if merge else None,
         pick=PickValue(pick) if pick else None,
-        default=plain(given.get("default")),
+        default=by_location(plain(given.get("default"))),
         value_from=given.get("valueFrom"),
         load_contents=bool(given.get("loadContents")),
     )
@@ -92,6 +100,22 @@ def scripts_of(step: Any) -> tuple[str, ...] | None:
     if requirement is None:
         return None
     return tuple(str(script) for script in requirement.get("expressionLib") or ())
+
+
+def _has_secondary(node: Any, types: Mapping[str, Any]) -> bool:
+    """Whether an input, or a field of a record in its type, has secondary files.
+
+    `types` are those that are named and were not looked at on the way: they may hold themselves.
+    """
+    if isinstance(node, list):
+        return any(_has_secondary(one, types) for one in node)
+    if isinstance(node, str) and node in types:
+        others = {name: type_ for name, type_ in types.items() if name != node}
+        return _has_secondary(types[node], others)
+    if not isinstance(node, dict):
+        return False
+    parts = (node.get(key) for key in ("type", "items", "fields"))
+    return bool(node.get("secondaryFiles")) or any(_has_secondary(one, types) for one in parts)
 
 
 def merged(requirements: list[Any]) -> Iterator[dict[str, Any]]:

@@ -6,8 +6,8 @@ table and are named by their steps, so a sub-workflow that is used twice is ther
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -108,13 +108,15 @@ class NamedLink:
 class Input:
     """An input of a workflow: its CWL type, and what stands in for null.
 
-    With `load_contents` expressions see the contents of its files.
+    With `load_contents` expressions see the contents of its files, with `secondary` files beside
+    its own belong to it.
     """
 
     name: str
     type: Any
     default: Any = None
     load_contents: bool = False
+    secondary: bool = False
     place: str = ""
 
 
@@ -185,7 +187,7 @@ class Tool:
 class Plan:
     """A whole plan. `lenient` plans are in PanDA's dialect: conditions are true or false by any
     value, and a failed parent is null for a child that has a condition. `files` are what the
-    options of searches may name, by path.
+    options of searches may name and expressions may read, by path.
     """
 
     workflows: dict[str, Workflow]
@@ -198,6 +200,32 @@ class Plan:
     def main(self) -> Workflow:
         """The workflow that it begins with."""
         return self.workflows[MAIN]
+
+    @property
+    def looks_beside(self) -> bool:
+        """Whether files that lie beside the user's belong to them (CWL 1.2, `secondaryFiles`).
+
+        Where no input of the workflow says so, a step gets only what was given to it.
+        """
+        return any(given.secondary for given in self.main.inputs)
+
+    @property
+    def reads_contents(self) -> bool:
+        """Whether expressions of its workflows see the contents of files."""
+        return any(
+            any(given.load_contents for given in flow.inputs)
+            or any(given.link.load_contents for step in flow.steps for given in step.inputs)
+            for flow in self.workflows.values()
+        )
+
+    def asking(self, requirements: Sequence[dict[str, Any]]) -> Plan:
+        """The plan with these requirements for each tool, in place of those of their classes."""
+        classes = {one["class"] for one in requirements}
+        tools = {}
+        for name, tool in self.tools.items():
+            kept = [one for one in tool.requirements if one["class"] not in classes]
+            tools[name] = replace(tool, requirements=(*kept, *requirements))
+        return replace(self, tools=tools)
 
 
 def plan_to_json(plan: Plan) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from cwl.contents import with_contents
 from cwl.endings import End, Ending, Where
 from cwl.links import StepFault, branches, gather, nested
 from cwl.outcomes import Failure
@@ -70,7 +71,7 @@ class Scope:
     def _input(self, given: Input, inputs: Mapping[str, Any]) -> Any:
         value = inputs.get(given.name)
         value = given.default if value is None else value
-        return self.walk.read_contents(value) if given.load_contents else value
+        return with_contents(value, self.walk.plan.files) if given.load_contents else value
 
     def _finish(self) -> None:
         bad = [node for node in self.nodes.values() if node.is_bad and not self._is_caught(node)]

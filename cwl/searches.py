@@ -22,9 +22,9 @@ _OF_WORKFLOW = ("out_ds", "parent_task_id", "work_dir", "load_json")
 
 
 def with_files(plan: Plan, bundle: Bundle) -> Plan:
-    """The plan, if it has searches with what was sent beside its documents."""
+    """The plan, if it has searches or reads files, with what was sent beside its documents."""
     steps = (step for flow in plan.workflows.values() for step in flow.steps)
-    if not any(step.kind is Kind.PHPO for step in steps):
+    if not plan.reads_contents and not any(step.kind is Kind.PHPO for step in steps):
         return plan
     files = {
         name: text

@@ -1,30 +1,22 @@
-"""Loading from outside: a bundle to a checked plan, in a process of its own, with limits."""
+"""Loading from outside: a bundle to a checked plan, in a process of its own, within limits."""
 
 from __future__ import annotations
 
-import json
-import logging
-import os
 import posixpath
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from culm.core.errors import FieldFault, InvalidRequest, OurFault
 from culm.wire.codec import decode
 from culm.wire.workflows import StepAsRun, WorkflowBundle
+from cwl.children import Nursery
 from cwl.plan import Plan, plan_from_json
-
-log = logging.getLogger(__name__)
 
 MAX_FILES = 2000
 
-_ROOT = str(Path(__file__).parents[1])
-_PROGRAM = f"import sys; sys.path.append({_ROOT!r}); from cwl.worker import main; main()"
+_NURSERY = Nursery()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,40 +91,22 @@ def _check_names(bundle: WorkflowBundle) -> None:
 
 
 def _replied(bundle: WorkflowBundle, limits: LoadLimits) -> Any:
-    request = json.dumps(
-        {
-            "files": bundle.files,
-            "cwl": bundle.cwl,
-            "yaml": bundle.yaml,
-            "name": bundle.name,
-            "limits": {"cpu_seconds": limits.cpu_seconds, "memory_mb": limits.memory_mb},
-        }
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", _PROGRAM],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent"},
-        cwd="/", start_new_session=True,
-    )  # fmt: skip
+    request = {
+        "files": bundle.files,
+        "cwl": bundle.cwl,
+        "yaml": bundle.yaml,
+        "name": bundle.name,
+        "limits": {"cpu_seconds": limits.cpu_seconds, "memory_mb": limits.memory_mb},
+    }
     try:
-        out, err = process.communicate(request.encode(), timeout=limits.seconds)
-    except subprocess.TimeoutExpired as error:
+        ended = _NURSERY.ask(request, limits.seconds)
+    except TimeoutError as error:
         raise _too_long(bundle, f"{limits.seconds:g} s") from error
-    finally:
-        _end(process)
-    if process.returncode == 0:
-        return json.loads(out)
-    if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+    if ended.code == 0:
+        return ended.reply
+    if ended.code in (-signal.SIGXCPU, -signal.SIGKILL):
         raise _too_long(bundle, f"{limits.cpu_seconds} s of CPU")
-    log.error("a workflow's loading broke", extra={"stderr": err.decode(errors="replace")[-4000:]})
-    raise OurFault(f"loading {bundle.cwl} broke: the server's log says where")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and what it started; it leads a group of its own."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    raise OurFault(f"loading {bundle.cwl} broke ({ended.code}): the server's log says where")
 
 
 def _too_long(bundle: WorkflowBundle, limit: str) -> InvalidRequest:

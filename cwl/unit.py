@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cwl.conditions import is_true
+from cwl.contents import with_contents
 from cwl.endings import End, Ending, Where
 from cwl.expressions import NoValue, Question, is_expression
 from cwl.leaf import Leaf
@@ -77,7 +78,11 @@ class Unit:
         for given in links:
             about = before.get(given.name)
             if given.link.load_contents:
-                about = walk.read_contents(about)
+                try:
+                    about = with_contents(about, walk.plan.files)
+                except StepFault as fault:
+                    self._over(Ending(End.FAILED, {}, f"{given.name}: {fault}"))
+                    return
             question = Question(given.link.value_from or "", before, about, self.node.step.scripts)
             walk.ask(question, partial(take, given.name))
 
@@ -179,7 +184,10 @@ class Unit:
         then = self._over if iteration is None else self._iterated
         if step.kind is Kind.WORKFLOW:
             inside = Where(f"{where.path}/", where.suffix, where.number, where.iteration)
-            self._runs.append(scope.walk.open(step.runs, inputs, inside, then))
+            try:
+                self._runs.append(scope.walk.open(step.runs, inputs, inside, then))
+            except StepFault as fault:
+                self._over(Ending(End.FAILED, {}, str(fault)))
         else:
             leaf = Leaf(self.node, inputs, where, then)
             self._runs.append(leaf)

@@ -32,11 +32,6 @@ class Run:
     name: str
 
 
-def contents_unread(value: Any) -> Any:
-    """The value as it is: files keep their contents to themselves."""
-    return value
-
-
 class Walk:
     """A run of a plan, as far as it has come.
 
@@ -50,11 +45,9 @@ class Walk:
         run: Run,
         answer: Answers,
         *,
-        read_contents: Callable[[Any], Any] = contents_unread,
         assume: bool = False,
     ) -> None:
         self.plan, self.run, self.assume = plan, run, assume
-        self.read_contents = read_contents
         self.numbers = Numbers(plan)
         self.outcomes: dict[str, Outcome] = {}
         self.producers: dict[str, Task] = {}

@@ -1,18 +1,16 @@
-"""What runs in the worker process: one bundle in, its plan or its faults out, as JSON."""
+"""What runs in a child of the nursery: one bundle in, its plan or its faults out."""
 
 from __future__ import annotations
 
-import gc
-import json
-import sys
-import tempfile
 from typing import Any
 
 from culm.core.errors import FieldFault
 from culm.wire.codec import encode
 from cwl.bundle import Bundle
 from cwl.confine import confine
+from cwl.contents import content_faults
 from cwl.expressions import Question, answers
+from cwl.formats import format_faults
 from cwl.javascript import run_scripts
 from cwl.job_order import job_order
 from cwl.loading import load
@@ -23,21 +21,17 @@ from cwl.searches import with_files
 from cwl.walk import Run
 
 
-def main() -> None:
-    """Read a request from standard input, write the reply to standard output."""
-    gc.disable()  # a short life with millions of small objects, few of them in circles
-    request = json.load(sys.stdin)
-    tempfile.tempdir = "/nonexistent"  # cwltool looks for one, and nothing may be written
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """The reply to a request: what `look_at` gives, within limits that hold from now on."""
     confine(request["limits"])
     bundle = Bundle(files=request["files"], cwl=request["cwl"], yaml=request["yaml"])
     try:
-        reply = look_at(bundle, request["name"])
+        return look_at(bundle, request["name"])
     except MemoryError:
         limit = f"at most {request['limits']['memory_mb']} MB of memory to load"
-        reply = _refusal([FieldFault(bundle.cwl, "too large", limit)])
+        return _refusal([FieldFault(bundle.cwl, "too large", limit)])
     except RecursionError:
-        reply = _refusal([FieldFault(bundle.cwl, "nested too deeply", "fewer levels are needed")])
-    json.dump(reply, sys.stdout)
+        return _refusal([FieldFault(bundle.cwl, "nested too deeply", "fewer levels are needed")])
 
 
 def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
@@ -48,10 +42,17 @@ def look_at(bundle: Bundle, name: str) -> dict[str, Any]:
     plan = lower(loaded)
     if isinstance(plan, list):
         return _refusal(plan)
-    plan = with_files(plan, bundle)
-    order = job_order(bundle, plan)
+    process, plan = loaded.process, with_files(plan, bundle)
+    order = job_order(bundle, plan, process.metadata.get("$namespaces") or {})
     if isinstance(order, list):
         return _refusal(order)
+    wrong = [
+        *format_faults(process, order.values),
+        *content_faults(plan.main, order.values, plan.files),
+    ]
+    if wrong:
+        return _refusal(wrong)
+    plan = plan.asking(order.requirements)
     found = preview(plan, Run(inputs=order.values, name=name), _answer)
     if isinstance(found, list):
         return _refusal(found)

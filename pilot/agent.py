@@ -180,5 +180,6 @@ class Agent:
             max_stdout_mb=self.settings.max_stdout_mb,
             grace_seconds=self.settings.kill_grace_seconds,
             rhythm=Rhythm(self.settings.sample_seconds),
+            images_dir=self.settings.images_dir,
             announce=reporter.announce,
         )

@@ -74,6 +74,10 @@ class Backlog:
                 return None
             return self._free if self._is_idle() else self._whole
 
+    def is_whole(self, room: Room) -> bool:
+        """Whether this is all that the pilot has."""
+        return room == self._whole
+
     def close(self) -> None:
         """Give slots what still waits, then send them home."""
         with self._changed:

@@ -38,6 +38,10 @@ _Sample = Annotated[
         min=0.01, help="Longest time between looks at a payload, s; 30 of them tell a memory leak."
     ),
 ]
+_Images = Annotated[
+    str | None,
+    typer.Option(help="Folder of unpacked images for CWL tools.  [CULM_IMAGES_DIR]"),
+]
 _Level = Annotated[str, typer.Option(help="Least level that is logged.")]
 
 
@@ -59,6 +63,7 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
     max_stdout: _Stdout = 2000.0,
     kill_grace: _Grace = 5.0,
     sample_period: _Sample = 10.0,
+    images: _Images = None,
     log_level: _Level = "INFO",
 ) -> None:
     """Take jobs from a queue and run them on this node.
@@ -86,8 +91,9 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
             max_stdout_mb=max_stdout,
             kill_grace_seconds=kill_grace,
             sample_seconds=sample_period,
+            images_dir=found.images_dir and str(Path(found.images_dir).absolute()),
         )
 
     log_to_stderr(log_level)
-    said = {"server_url": server, "token_file": token_file}
+    said = {"server_url": server, "token_file": token_file, "images_dir": images}
     raise typer.Exit(serve("pilot", said, own_settings, run))

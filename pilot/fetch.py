@@ -29,6 +29,8 @@ from pilot.work import Work
 
 log = logging.getLogger(__name__)
 
+PARTLY_FREE_SECONDS = 10.0
+"""So long a request waits while other jobs run: larger jobs may fit once these have ended."""
 _TOKEN_MARGIN = 0.1
 """The part of a token's life that is kept for the jobs that run."""
 
@@ -145,6 +147,8 @@ class Fetcher:
             n_jobs = min(n_jobs, settings.max_jobs - self._n_jobs)
         left = self._left_seconds(now)
         wait = min(settings.poll_seconds, max(left, 0.0), max(self._token_until - now, 0.0))
+        if not self._backlog.is_whole(room):
+            wait = min(wait, PARTLY_FREE_SECONDS)
         if settings.idle_exit_seconds is not None:
             wait = min(wait, max(0.0, self._idle_since + settings.idle_exit_seconds - now))
         return WorkRequest(

@@ -52,6 +52,7 @@ class Kit:
     max_stdout_mb: float
     grace_seconds: float
     rhythm: Rhythm
+    images_dir: str
     announce: Callable[[Attempt], None]
 
 
@@ -137,7 +138,9 @@ def _main_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _C
 
 def _payload_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _Course) -> None:
     spec, work = attempt.spec, directory.work
-    environment = clean_environment(os.environ, spec.environment, work, attempt.mark)
+    environment = clean_environment(
+        os.environ, spec.environment, work, attempt.mark, kit.images_dir
+    )
     attempt.state = ReportState.RUNNING
     terms = Terms(
         Limits.of(spec, kit.max_stdout_mb),

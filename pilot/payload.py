@@ -8,6 +8,7 @@ import resource
 import select
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,12 +21,16 @@ from pilot.processes import MARK, Family, Owner, signal_group
 STDOUT, STDERR = "payload.stdout", "payload.stderr"
 _PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "SHELL")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PYTHON = "CULM_PYTHON"
+"""Names the pilot's own Python to the payload: where Culm is installed, cwltool is too."""
+IMAGES = "CULM_IMAGES"
+"""Names the folder of unpacked images to it, where there is one."""
 _BLOCK_BYTES = 512
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def clean_environment(
-    own: Mapping[str, str], wanted: Mapping[str, str], work: Path, mark: str
+    own: Mapping[str, str], wanted: Mapping[str, str], work: Path, mark: str, images: str = ""
 ) -> dict[str, str]:
     """A payload's environment: some harmless variables of the pilot's, and what the job asks.
 
@@ -40,6 +45,7 @@ def clean_environment(
         if _NAME.fullmatch(name) and not name.startswith("CULM_") and "\0" not in value
     }
     own_place = {"HOME": str(work), "PWD": str(work), "TMPDIR": str(work)}
+    own_place |= {PYTHON: sys.executable} | ({IMAGES: images} if images else {})
     return kept | own_place | asked | {MARK: mark}
 
 

@@ -19,7 +19,7 @@ class PilotSettings:
     `batch` is how many jobs are asked for in a call (at least one a free slot); `once` ends the
     pilot after the first call that gave work. `lifetime_seconds` and `idle_exit_seconds` None:
     no limit. `sample_seconds` is the longest time between two looks at a payload. Paths are
-    absolute.
+    absolute; `images_dir` is empty where no images are unpacked.
     """
 
     server: str
@@ -39,6 +39,7 @@ class PilotSettings:
     sample_seconds: float = LONGEST_PERIOD_SECONDS
     max_stdout_mb: float = 2000.0
     drain_seconds: float = 25.0
+    images_dir: str = ""
 
 
 def default_work_dir() -> Path:

@@ -137,6 +137,7 @@ _DERIVED = {
     "keys_dir": "`keys` in `data_dir`",
     "auth_dir": "`auth` in `data_dir`",
     "grid_source": "none",
+    "images_dir": "none",
 }
 
 

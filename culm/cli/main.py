@@ -20,6 +20,9 @@ ENTRIES = {
     "prun": Entry("Submit a task: any command, over any number of files.", "culm.cli.prun:app"),
     "chain": Entry("Run a workflow of many tasks, written in CWL.", "culm.cli.chain:app"),
     "workflow": Entry("List, show, draw, kill, retry workflows.", "culm.cli.workflow:app"),
+    "cwl-runner": Entry(
+        "Run a document of standard CWL, as CWL runners do.", "culm.cli.cwl_runner:app"
+    ),
     "hpo": Entry("Submit a hyperparameter search, and look at one.", "culm.cli.hpo:app"),
     "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task_commands:app"),
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),

@@ -68,6 +68,8 @@ class Settings:
     """The largest file that is taken, in MB."""
     grid_source: str = field(default="", metadata={"may_be_empty": True})
     """The file or URL from which the daemon reads sites, queues and storage; empty: none."""
+    images_dir: str = field(default="", metadata={"may_be_empty": True})
+    """The unpacked images that pilots here run CWL tools in; empty: none."""
     origins: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False, repr=False
     )

@@ -82,7 +82,8 @@ class TaskSpec:
     (with `%IN` and `%OUT`) or as the file's name suggests; the limits of a merge job count the
     jobs whose outputs it merges, the size of these, and their events.
 
-    With `search` the task is a hyperparameter search: its command evaluates one point.
+    With `search` the task is a hyperparameter search: its command evaluates one point. With `tool`
+    its one job runs a tool of standard CWL, which this describes; workflows make such tasks.
     """
 
     name: str = field(
@@ -154,6 +155,9 @@ class TaskSpec:
     n_gb_per_merge_job: float | None = _rule(0.001, 1_000_000)
     n_events_per_merge_job: int | None = _rule(1, 10**12)
     search: SearchSpec | None = None
+    tool: dict[str, Any] | None = field(
+        default=None, metadata={"multiline": True, "longest": 8 << 20}
+    )
 
     def check(self) -> TaskSpec:
         """This specification, if its fields fit together.

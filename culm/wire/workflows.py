@@ -9,6 +9,14 @@ from culm.core import names
 
 MAX_DOCUMENT = 4 << 20
 """The most characters of a file of a bundle."""
+LONGEST_CONTENTS = 64 << 10
+"""The most bytes of a file that expressions see (CWL 1.2, `loadContents`)."""
+MADE = "culm"
+"""The scheme of what steps made: `culm://<dataset>/<task>/<path in its archive>`."""
+SUBMITTED = "/culm-bundle/"
+"""Where the submitted directory is, in the path of a `file` URL."""
+UNSUPPORTED = "this CWL feature is not supported"
+"""What the reason of a step holds that needs more of CWL than there is."""
 _TEXT = {"multiline": True, "longest": MAX_DOCUMENT}
 _NAME = {
     "pattern": names.DATASET,

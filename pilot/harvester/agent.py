@@ -41,6 +41,7 @@ class HarvesterSettings:
     keep: int = 0
     period_seconds: float = 10.0
     idle_exit_seconds: float = 60.0
+    images_dir: str = ""
 
 
 def run(settings: HarvesterSettings, token: str) -> int:
@@ -51,7 +52,7 @@ def run(settings: HarvesterSettings, token: str) -> int:
     """
     terms = Terms(
         server=settings.server, token=token, work_dir=settings.work_dir,
-        idle_exit_seconds=settings.idle_exit_seconds,
+        idle_exit_seconds=settings.idle_exit_seconds, images_dir=settings.images_dir,
     )  # fmt: skip
     with (
         closing(ServerApi(settings.server, token)) as server,

@@ -32,6 +32,10 @@ _Keep = Annotated[
 _Period = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at what is wanted.")]
 _Idle = Annotated[float, typer.Option(min=0, help="Workers end after so many idle seconds.")]
 _Work = Annotated[Path | None, typer.Option(help="Directory for the workers.")]
+_Images = Annotated[
+    str | None,
+    typer.Option(help="Folder of unpacked images for CWL tools.  [CULM_IMAGES_DIR]"),
+]
 _Level = Annotated[str, typer.Option(help="Least level that is logged.")]
 
 
@@ -46,6 +50,7 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
     period: _Period = 10.0,
     idle_exit: _Idle = 60.0,
     work_dir: _Work = None,
+    images: _Images = None,
     log_level: _Level = "INFO",
 ) -> None:
     """Start pilots on this node as the server says that its queues want them.
@@ -69,8 +74,9 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
             keep=keep,
             period_seconds=period,
             idle_exit_seconds=idle_exit,
+            images_dir=found.images_dir and str(Path(found.images_dir).absolute()),
         )
 
     log_to_stderr(log_level)
-    said = {"server_url": server, "token_file": token_file}
+    said = {"server_url": server, "token_file": token_file, "images_dir": images}
     raise typer.Exit(serve("harvester", said, own_settings, run))

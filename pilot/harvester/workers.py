@@ -32,6 +32,7 @@ class Terms:
     token: str
     work_dir: Path
     idle_exit_seconds: float
+    images_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,8 @@ class LocalWorkers:
             "--server": self._terms.server, "--queue": queue, "--token-file": "-",
             "--work-dir": work_dir, "--cores": size.core_count, "--memory": size.memory_mb,
         }  # fmt: skip
+        if self._terms.images_dir:
+            flags["--images"] = self._terms.images_dir
         if not order.stays:
             flags["--idle-exit"] = self._terms.idle_exit_seconds
         argv = [sys.executable, "-P", "-m", "pilot"]

@@ -14,6 +14,7 @@ from culm.wire.job_spec import LOG_STREAM, JobInput, JobOutput, JobSpec, Sandbox
 from culm.wire.placeholders import JobValues, fill
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import JobFileView
+from cwl.tool_jobs import job_files
 from tasks.catalog.own import urls_of
 from tasks.merging import merge_command, merged_name
 from tasks.output_names import UNMERGED, output_plans
@@ -236,4 +237,5 @@ def _job_spec(
         walltime_seconds=job.walltime_seconds, heartbeat_seconds=settings.heartbeat_seconds,
         lease_seconds=settings.lease_seconds,
         reads_directly=settings.direct_access and not spec.force_staged,
+        files=job_files(spec.tool) if spec.tool is not None else {},
     )  # fmt: skip

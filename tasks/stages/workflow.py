@@ -7,13 +7,14 @@ an agent that dies in between has done nothing, and none that follows makes a ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import literal, select, text, update
 from sqlmodel import Session
 
+from cwl.computing import computed
 from cwl.outcomes import Start
 from cwl.plan import Kind
 from cwl.walk import Walk
@@ -29,16 +30,18 @@ from tasks.store.tables import WORKFLOW
 from tasks.store.topics import Topic
 from tasks.tables.columns import db_now
 from tasks.tables.workflow import DUE
+from tasks.workflows.computed import write_computed
 from tasks.workflows.junctions import take_decisions
 from tasks.workflows.orders import Owner
-from tasks.workflows.rows import StepRow, ended_tasks, step_rows, what_jobs_left
+from tasks.workflows.rows import StepRow, ended_tasks, step_rows, task_names, what_jobs_left
 from tasks.workflows.starts import Crew, Specified, specify, start_steps
+from tasks.workflows.tools import take_results
 from tasks.workflows.verdicts import verdict_of
-from tasks.workflows.walks import keep_walk, new_walk, take_walk
+from tasks.workflows.walks import answered, keep_walk, new_walk, take_walk
 from tasks.workflows.writing import leave_out, write_ends
 
-THINK_SECONDS = 90.0
-"""The lease while the walk is worked out: JavaScript may take a minute."""
+THINK_SECONDS = 150.0
+"""The lease while the walk is worked out: JavaScript may take a minute, that of tools another."""
 STARTS_A_TRANSACTION = 2000
 _ADVANCES = frozenset({WorkflowStatus.REGISTERED, WorkflowStatus.RUNNING})
 
@@ -51,6 +54,8 @@ class _Look:
     steps: list[StepRow]
     walk: Walk
     key: tuple[str, int, int]
+    computed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What steps that start now give at once, by the names of instances."""
     n_ended: int = 0
     n_started: int = 0
     n_refused: int = 0
@@ -59,6 +64,15 @@ class _Look:
     def advances(self) -> bool:
         """Whether steps may start: one that is to end or to wait starts none."""
         return self.row.status in _ADVANCES
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Starts of one transaction: those that were computed, and those that become tasks."""
+
+    crew: Crew
+    at_once: Sequence[Start]
+    specified: Specified
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +90,18 @@ class WorkflowStage(LeasedWork):
             renew(session, [claim.lease], owner, THINK_SECONDS)
         look = _look(books, claim.task_id)
         starts, crew = _advance(look), _crew(look)
+        look.computed = computed(look.walk.plan, starts, answered)
         while True:
             batch, starts = starts[:STARTS_A_TRANSACTION], starts[STARTS_A_TRANSACTION:]
-            specified = specify(crew, batch)
+            at_once = [start for start in batch if start.id in look.computed]
+            specified = specify(crew, [start for start in batch if start.id not in look.computed])
             with books.write() as session:
                 renew(session, [claim.lease], owner, self.lease_seconds)
                 moved_on = not _is_as_it_was(session, look)
                 if not moved_on:
-                    _write(session, look, crew, specified, actor, is_last=not starts)
+                    _write(
+                        session, look, _Batch(crew, at_once, specified), actor, is_last=not starts
+                    )
                 if moved_on or not starts:
                     release(session, [claim.lease], owner)
             if moved_on:
@@ -110,8 +128,11 @@ def _look(books: Books, workflow_id: int) -> _Look:
             if step.task_id in ends:
                 step.take(*ends[step.task_id])
         junctions = [step for step in at_work if step.kind == Kind.JUNCTION and step.event]
-        ids = [step.task_id for step in junctions if step.task_id is not None]
-        take_decisions(walk.plan, junctions, what_jobs_left(session, ids))
+        tools = [step for step in at_work if step.kind == Kind.TOOL and step.event]
+        ids = [step.task_id for step in (*junctions, *tools) if step.task_id is not None]
+        left = what_jobs_left(session, ids)
+        take_decisions(walk.plan, junctions, left)
+        take_results(tools, left, task_names(session, tools))
     return _Look(row, steps, walk, key)
 
 
@@ -128,7 +149,8 @@ def _crew(look: _Look) -> Crew:
     row = look.row
     return Crew(
         workflow_id=row.id, steps={step.instance: step for step in look.steps},
-        owner=Owner(user=row.user_name, sandbox=row.sandbox, may_claim=row.may_claim),
+        owner=Owner(user=row.user_name, workflow=row.name, sandbox=row.sandbox,
+                    may_claim=row.may_claim, plan=look.walk.plan),
     )  # fmt: skip
 
 
@@ -142,25 +164,25 @@ def _is_as_it_was(session: Session, look: _Look) -> bool:
     return bool(held.round == look.row.round and (held.status == look.row.status or started))
 
 
-def _write(
-    session: Session, look: _Look, crew: Crew, specified: Specified, actor: str, *, is_last: bool
-) -> None:
+def _write(session: Session, look: _Look, batch: _Batch, actor: str, *, is_last: bool) -> None:
     row = look.row
     move_workflows(session, [row.id], WorkflowEvent.STARTED, Why(actor), started_at=db_now())
     look.n_ended += write_ends(session, look.steps, actor)
-    started = start_steps(session, crew, specified, actor)
-    look.n_started += started.n_tasks
+    write_computed(session, batch.crew, batch.at_once, look.computed, actor)
+    started = start_steps(session, batch.crew, batch.specified, actor)
+    look.n_started += started.n_tasks + len(batch.at_once)
     look.n_refused += started.n_refused
-    # Those that cannot start are news: the walk goes on from their failure.
-    news = {"news": WORKFLOW.c.news + 1} if started.n_refused else {}
+    # Those that ended as they started are news: the walk goes on from there.
+    goes_on = bool(started.n_refused or batch.at_once)
+    news = {"news": WORKFLOW.c.news + 1} if goes_on else {}
     if is_last:
         news["news_seen"] = literal(row.news)
     session.connection().execute(
         update(WORKFLOW).where(WORKFLOW.c.id == row.id)
         .values(version=WORKFLOW.c.version + 1, **news)
     )  # fmt: skip
-    wake(session, Topic.WORKFLOW_CHANGED, *[Topic.WORKFLOW_DUE] * bool(started.n_refused))
-    if is_last and not (started.n_tasks or started.n_refused):
+    wake(session, Topic.WORKFLOW_CHANGED, *[Topic.WORKFLOW_DUE] * goes_on)
+    if is_last and not (started.n_tasks or goes_on):
         _end(session, look, actor)
 
 

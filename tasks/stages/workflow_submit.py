@@ -27,7 +27,7 @@ from tasks.store.moves import database_time
 from tasks.store.tables import WORKFLOW, WORKFLOW_PLAN
 from tasks.store.topics import Topic
 from tasks.tables import Sandbox, StatusHistory, Workflow, WorkflowPlan
-from tasks.workflows.orders import NOT_HERE, Owner, spec_of_start
+from tasks.workflows.orders import Owner, spec_of_start
 from tasks.workflows.walks import answered
 from tasks.workflows.words import words_of
 
@@ -128,15 +128,12 @@ def _faults(session: Session, planned: Planned, starts: Any, user: str) -> Itera
     if sandbox is not None and session.get(Sandbox, sandbox) is None:
         yield FieldFault("sandbox", sandbox, "no such sandbox here: upload it first")
         return
-    for workflow in planned.plan.workflows.values():
-        for step in workflow.steps:
-            if step.kind in NOT_HERE:
-                yield FieldFault(f"{step.place} {step.name}", str(step.kind), NOT_HERE[step.kind])
-    owner = Owner(user=user, sandbox=sandbox, may_claim=planned.may_claim)
+    owner = Owner(
+        user=user, workflow=planned.submission.bundle.name, sandbox=sandbox,
+        may_claim=planned.may_claim, plan=planned.plan,
+    )  # fmt: skip
     for start in starts[:LOOKED_AT]:
         where = f"{start.place} {start.path}"
-        if start.kind in NOT_HERE:
-            continue
         try:
             spec = spec_of_start(start, owner, None)
         except CulmError as error:

@@ -117,6 +117,15 @@ def what_jobs_left(session: Session, task_ids: Sequence[int]) -> dict[int, str]:
     return {row.task_id: row.user_metadata for row in rows}
 
 
+def task_names(session: Session, steps: Sequence[StepRow]) -> dict[int, str]:
+    """The names of the tasks of these steps, by task."""
+    ids = [row.task_id for row in steps if row.task_id is not None]
+    rows = session.connection().execute(
+        select(TASK.c.id, TASK.c.name).where(id_in(TASK.c.id, ids, session))
+    )
+    return {row.id: row.name for row in rows}
+
+
 def _words(task_id: int, status: str, reason: str) -> str:
     if status == TaskStatus.DONE:
         return ""

@@ -104,7 +104,7 @@ def _taken_up(
     """Take up the tasks that steps had before; gives how many, and what needs a new task.
 
     A task that did some of its work does only what is left, with its input looked up again. A
-    junction decides anew, for what it read may be new.
+    junction decides anew, for what it read may be new, and a tool runs anew.
     """
     ids = [one.row.task_id for one in ready if one.row is not None and one.row.task_id]
     statuses = _statuses(session, ids)
@@ -116,7 +116,7 @@ def _taken_up(
             fresh.append(one)
         elif status not in TASK_MACHINE.final:
             resumed.append(one.row)
-        elif one.start.kind is Kind.JUNCTION:
+        elif one.start.kind in _ANEW:
             name = f"{one.spec.name}.{one.row.n_tasks + 1}"
             fresh.append(replace(one, spec=replace(one.spec, name=name)))
         elif specs[one.row.task_id or 0] != _as_before(one.spec, specs[one.row.task_id or 0]):
@@ -131,6 +131,8 @@ def _taken_up(
     return len(resumed), fresh
 
 
+_ANEW = (Kind.JUNCTION, Kind.TOOL)
+"""Kinds whose task is not taken up: it may have succeeded where its step failed."""
 _NOTHING_LEFT = (TaskStatus.FAILED, TaskStatus.BROKEN)
 """Tasks that take no retry: they left nothing that a new one of their name could do twice."""
 
@@ -175,7 +177,7 @@ def _write_submitted(
     session: Session, crew: Crew, made: Sequence[tuple[_Ready, int]], actor: str
 ) -> None:
     new = [(one.start, task_id) for one, task_id in made if one.row is None]
-    _insert(session, crew, [(s, StepStatus.SUBMITTED, "", t) for s, t in new], actor)
+    insert_steps(session, crew, [(s, StepStatus.SUBMITTED, "", t) for s, t in new], actor)
     again = [(one.row.id, task_id) for one, task_id in made if one.row is not None]
     if again:
         ids = [step_id for step_id, _ in again]
@@ -194,7 +196,7 @@ def _write_refused(
     session: Session, crew: Crew, refused: Sequence[tuple[Start, str]], actor: str
 ) -> None:
     new = [(start, words) for start, words in refused if start.id not in crew.steps]
-    _insert(session, crew, [(s, StepStatus.FAILED, words, None) for s, words in new], actor)
+    insert_steps(session, crew, [(s, StepStatus.FAILED, words, None) for s, words in new], actor)
     again: dict[str, list[int]] = defaultdict(list)
     for start, words in refused:
         if start.id in crew.steps:
@@ -207,7 +209,8 @@ _Row = tuple[Start, StepStatus, str, int | None]
 """A start, and the status, reason and task of its new row."""
 
 
-def _insert(session: Session, crew: Crew, rows: Sequence[_Row], actor: str) -> None:
+def insert_steps(session: Session, crew: Crew, rows: Sequence[_Row], actor: str) -> Sequence[int]:
+    """Insert the rows of steps that start for the first time; their ids."""
     now = database_time(session)
     ids = take_ids(session, "step", len(rows)) if rows else range(0)
     insert_rows(
@@ -222,6 +225,8 @@ def _insert(session: Session, crew: Crew, rows: Sequence[_Row], actor: str) -> N
     insert_rows(
         session, StatusHistory,
         ("noun", "entity_id", "event", "from_status", "to_status", "actor", "reason"),
-        [("step", i, "submitted" if task_id else "refused", "", str(status), actor, words)
-         for i, (_, status, words, task_id) in zip(ids, rows, strict=True)], now=now,
+        [("step", i, "refused" if status is StepStatus.FAILED else "submitted", "", str(status),
+          actor, words)
+         for i, (_, status, words, _) in zip(ids, rows, strict=True)], now=now,
     )  # fmt: skip
+    return ids

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import bindparam, update
 from sqlmodel import Session
@@ -25,10 +26,15 @@ def write_ends(session: Session, steps: Iterable[StepRow], actor: str) -> int:
         step.event = None
     for (event, reason), ids in groups.items():
         move_steps(session, ids, event, Why(actor, reason))
-    decided = [{"decided": step.id, "to": dict(step.decision)} for step in news if step.decision]
-    if decided:
-        session.connection().execute(_DECIDED, decided)
+    write_outcomes(session, {step.id: step.decision for step in news if step.decision})
     return len(news)
+
+
+def write_outcomes(session: Session, outcomes: Mapping[int, Mapping[str, Any]]) -> None:
+    """Write what these steps gave, by their ids."""
+    rows = [{"decided": step_id, "to": dict(given)} for step_id, given in outcomes.items()]
+    if rows:
+        session.connection().execute(_DECIDED, rows)
 
 
 _DECIDED = update(STEP).where(STEP.c.id == bindparam("decided")).values(outcome=bindparam("to"))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from culm.cli import installation
@@ -26,9 +26,15 @@ UpProcess = subprocess.Popen[bytes]
 
 @contextmanager
 def all_parts(
-    settings: Settings, *, keep: bool, starting: AbstractContextManager[object]
+    settings: Settings,
+    *,
+    keep: bool,
+    starting: AbstractContextManager[object],
+    words: Sequence[str] = (),
 ) -> Iterator[bool]:
     """All parts, with the server ready; whether they had to be started (`starting` shows it).
+
+    `words` are options of the `culm up` that starts them.
 
     What was started here is stopped at the end, unless it is to be kept and all went well.
 
@@ -43,7 +49,7 @@ def all_parts(
         return
     installation.make_directories(settings)
     _end_in_good_order()
-    process = _start(settings)
+    process = _start(settings, words)
     try:
         with starting:
             _await(lambda: answers(url), process, settings, SERVER_SECONDS)
@@ -73,11 +79,11 @@ def _find_running(settings: Settings, url: str) -> None:
         time.sleep(TICK_SECONDS)
 
 
-def _start(settings: Settings) -> UpProcess:
+def _start(settings: Settings, words: Sequence[str]) -> UpProcess:
     log = installation.log_dir(settings) / "up.log"
     with log.open("wb") as stream:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "culm", "up"],
+            [sys.executable, "-P", "-m", "culm", "up", *words],
             env=dict(installation.environment(settings)),
             stdin=subprocess.DEVNULL,
             stdout=stream,

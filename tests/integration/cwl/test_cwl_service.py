@@ -6,6 +6,7 @@ import pytest
 
 from culm.core.errors import InvalidRequest
 from culm.wire.workflows import WorkflowBundle
+from cwl import service
 from cwl.service import LoadLimits, check
 from tests.cwl_scene import a_workflow, documents, prun
 
@@ -61,6 +62,24 @@ def test_document_that_takes_forever_is_stopped_with_words(more: str) -> None:
     text = f"cwlVersion: v1.2\nclass: Workflow\ninputs: []\noutputs: []\nsteps: []\n{more}\n"
     words = refusal(a_bundle(text), LoadLimits(cpu_seconds=2, seconds=60, memory_mb=1024))
     assert "main.cwl" in words
+
+
+def test_what_takes_too_long_is_ended_and_the_next_one_is_looked_at() -> None:
+    endless = prun("a").replace("    out:", "    when: '${while (true) {}}'\n    out:")
+    words = refusal(a_bundle(a_workflow(endless)), LoadLimits(seconds=0.5))
+    assert "main.cwl: takes too long - at most 0.5 s to load and look at" in words
+    assert check(a_bundle(a_workflow(prun("a")))).n_steps == 1
+
+
+def test_process_that_forks_is_replaced_when_it_dies() -> None:
+    bundle = a_bundle(a_workflow(prun("a")))
+    check(bundle)
+    first = service._NURSERY._process
+    assert first is not None
+    first.kill()
+    first.wait()
+    assert check(bundle).n_steps == 1
+    assert service._NURSERY._process is not first
 
 
 @pytest.mark.parametrize("name", ["../x.cwl", "/etc/x.cwl", "a/../b.cwl", "..", "a\nb"])

@@ -13,6 +13,7 @@ from culm.wire.workflow_runs import WorkflowSubmission
 from culm.wire.workflows import WorkflowBundle
 from cwl.bundle import Bundle
 from cwl.service import found_in
+from cwl.tool_jobs import PROGRAM
 from cwl.worker import look_at
 from tasks.stages.workflow_submit import Planned, submit_workflow
 from tasks.store.books import Books
@@ -89,13 +90,17 @@ def texts_of(folder: Path, *names: str) -> dict[str, str]:
 
 
 class Hands:
-    """A pilot that does what is told: jobs of tasks whose name ends in one of `bad` fail."""
+    """A pilot that does what is told: jobs of tasks whose name ends in one of `bad` fail.
+
+    Tools hand in the one of `results` under the end of their task's name.
+    """
 
     def __init__(self, books: Books) -> None:
         self.books, self.pilot = books, a_pilot(books)
         self.bad: tuple[str, ...] = ()
         self.bad_jobs = 0
         self.decisions: list[Any] = []
+        self.results: dict[str, Any] = {}
         self.jobs: list[JobSpec] = []
 
     def turn(self) -> int:
@@ -127,6 +132,9 @@ class Hands:
         raise AssertionError("it does not end")
 
     def _left(self, job: JobSpec) -> dict[str, Any]:
+        if PROGRAM in job.files:
+            found = next(v for name, v in self.results.items() if job.task_name.endswith(name))
+            return {"user_metadata": json.dumps(found)}
         if "results.json" not in job.command:
             return {}
         decided = self.decisions.pop(0) if self.decisions else {"to_terminate": True}

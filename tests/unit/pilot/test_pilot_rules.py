@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_environment_is_an_allow_list():
     wanted = {"N": "1", "CULM_TOKEN": "u", "bad-name": "x", "NUL": "\0", "PILOT_ATTEMPT": "false"}
     assert clean_environment(own, wanted, Path("/w"), "1.1.ab") == {
         "PATH": "/bin", "LANG": "C", "HOME": "/w", "PWD": "/w", "TMPDIR": "/w", "N": "1",
-        "PILOT_ATTEMPT": "1.1.ab"}  # fmt: skip
+        "PILOT_ATTEMPT": "1.1.ab", "CULM_PYTHON": sys.executable}  # fmt: skip
 
 
 def test_lease_counts_from_the_question_not_the_answer():
