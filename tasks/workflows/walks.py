@@ -7,22 +7,24 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
+from sqlalchemy import Pool, select
 from sqlmodel import Session
 
 from cwl.expressions import Question, answers
 from cwl.javascript import run_scripts
 from cwl.plan import Plan, Step, plan_from_json
 from cwl.walk import Run, Walk
+from tasks.store.books import Books
 from tasks.store.tables import WORKFLOW_PLAN
 
 KEPT = 32
-Key = tuple[str, int, int]
-"""The database, the workflow, and its round: a retry begins a new walk."""
+Key = tuple[int, int]
+"""The workflow, and its round: a retry begins a new walk."""
 
 
-class _Shelf:
+class Shelf:
     """Walks that nobody uses now. Who takes one has it alone, and puts it back if all went well."""
 
     def __init__(self) -> None:
@@ -30,18 +32,26 @@ class _Shelf:
         self._lock = threading.Lock()
 
     def take(self, key: Key) -> Walk | None:
+        """The walk of a workflow's round, if it is here; it is gone from here."""
         with self._lock:
             return self._kept.pop(key, None)
 
     def put(self, key: Key, walk: Walk) -> None:
+        """Keep a walk; the ones that were used last are kept."""
         with self._lock:
             self._kept[key] = walk
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
 
 
-_shelf = _Shelf()
-take_walk, keep_walk = _shelf.take, _shelf.put
+_shelves: WeakKeyDictionary[Pool, Shelf] = WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def shelf_of(books: Books) -> Shelf:
+    """The walks that this process keeps of the workflows in these books."""
+    with _lock:
+        return _shelves.setdefault(books.engine.pool, Shelf())
 
 
 def new_walk(session: Session, workflow_id: int, name: str, round_: int) -> Walk:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from culm.wire.job_spec import JobSpec
 from culm.wire.views import CommandRequest
@@ -33,6 +35,16 @@ def rows(books: Books, statement: str, **values: Any) -> list[tuple[Any, ...]]:
 def value(books: Books, statement: str, **values: Any) -> Any:
     """The one value of a query."""
     return rows(books, statement, **values)[0][0]
+
+
+@contextmanager
+def listening(books: Books, what: str, hear: Callable[..., Any]) -> Iterator[None]:
+    """Hear of an event of SQLAlchemy's for a while."""
+    event.listen(books.engine, what, hear)
+    try:
+        yield
+    finally:
+        event.remove(books.engine, what, hear)
 
 
 def expire_leases(books: Books) -> str:

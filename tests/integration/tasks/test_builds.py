@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from culm.core.errors import InvalidRequest
 from culm.wire.job_spec import JobSpec
@@ -33,6 +32,7 @@ from tests.builders import (
 from tests.integration.tasks.scene import (
     adds_up,
     expire_leases,
+    listening,
     rows,
     run_jobs,
     run_to_the_end,
@@ -137,8 +137,8 @@ def test_all_run_jobs_of_a_queue_are_activated_by_as_many_statements_as_one(book
         pilot = a_pilot(books)
         report(books, pilot, a_report(the_build(books, pilot)))
         said: list[str] = []
-        event.listen(books.engine, "before_cursor_execute", lambda *a, s=said: s.append(a[2]))
-        run_stages(books, "collect")
+        with listening(books, "before_cursor_execute", lambda *a, s=said: s.append(a[2])):
+            run_stages(books, "collect")
         counts.append(len(said))
         run_jobs(books, pilot)
     assert counts[0] == counts[1]

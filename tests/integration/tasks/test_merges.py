@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 from sqlmodel import Session
 
 from broker.values import Demand
@@ -39,6 +38,7 @@ from tests.integration.tasks.scene import (
     PAST,
     adds_up,
     expire_leases,
+    listening,
     rows,
     run_jobs,
     run_to_the_end,
@@ -329,15 +329,10 @@ def test_many_outputs_are_settled_by_as_many_statements_as_few(books: Books) -> 
         pilot, said = a_pilot(books), []
         jobs = get_work(books, pilot).jobs
         report(books, pilot, *(a_report(job) for job in jobs))
-
-        def note(*args: Any, said: list[str] = said) -> None:
-            said.append(args[2])
-
-        event.listen(books.engine, "before_cursor_execute", note)
-        run_stages(books, "collect", "merge")
-        report(books, pilot, *(a_report(job) for job in get_work(books, pilot).jobs))
-        run_stages(books, "collect")
-        event.remove(books.engine, "before_cursor_execute", note)
+        with listening(books, "before_cursor_execute", lambda *a, s=said: s.append(a[2])):
+            run_stages(books, "collect", "merge")
+            report(books, pilot, *(a_report(job) for job in get_work(books, pilot).jobs))
+            run_stages(books, "collect")
         run_to_the_end(books, pilot)
         counts.append(len(said))
     assert counts[0] == counts[1]

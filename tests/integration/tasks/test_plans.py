@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import event
 
 from tasks.store.books import Books
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
+from tests.integration.tasks.scene import listening
 
 LARGE = ("job", "job_file", "file", "replica", "task_parameters", "status_history")
 
@@ -20,11 +20,12 @@ def test_dispatch_and_reports_scan_no_large_table(books: Books) -> None:
     pilot = a_pilot(books)
     said: list[str] = []
     # The driver's own trace: hot statements do not go through SQLAlchemy's events.
-    watch = event.listens_for(books.engine, "checkout")
-    watch(lambda raw, _record, _proxy: raw.set_trace_callback(said.append))
-    jobs = get_work(books, pilot, n_jobs=10).jobs
-    report(books, pilot, *(a_report(job, "running") for job in jobs))
-    report(books, pilot, *(a_report(job, nr=2) for job in jobs))
+    with listening(
+        books, "checkout", lambda raw, _record, _proxy: raw.set_trace_callback(said.append)
+    ):
+        jobs = get_work(books, pilot, n_jobs=10).jobs
+        report(books, pilot, *(a_report(job, "running") for job in jobs))
+        report(books, pilot, *(a_report(job, nr=2) for job in jobs))
     mine = [sql for sql in dict.fromkeys(said) if sql.startswith(("SELECT", "UPDATE", "DELETE"))]
     assert len(jobs) == 10
     assert any("UPDATE job SET" in sql for sql in mine)
