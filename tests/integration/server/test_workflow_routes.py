@@ -87,3 +87,35 @@ def test_more_workflows_than_places_must_wait(monkeypatch: pytest.MonkeyPatch) -
     for thread in threads:
         thread.join(30)
     desk.look_at(bundle)
+
+
+LOOP = "  l:\n    run: body.cwl\n    in: []\n    out: []\n    hints: [loop]\n"
+NEEDS_N = "inputs: {n: int}\noutputs: []"
+WRONG = [
+    # documents, YAML, what is told: all of it at once
+    ({"c.cwl": a_workflow(prun("a", "opt_inDS: tap/outDS", "opt_memry: {default: 3}")
+                          + prun("b", "opt_inDS: c/outDS") + prun("c", "opt_inDS: b/outDS") + LOOP
+                          + prun("top")),
+      "body.cwl": CHAIN}, "",
+     ["c.cwl:12 a: opt_memry - unknown option of prun; did you mean opt_memory?",
+      "c.cwl:11 a.opt_inDS: tap/outDS - there is no step tap; did you mean top/outDS?",
+      "c.cwl:32 l: loop - no junction in body.cwl: nothing would ever end this loop",
+      "c.cwl:14 b: b → c → b - steps cannot wait for each other: leave out one of these links"]),
+    ({"c.cwl": a_workflow(prun("a", "opt_inDS: n"), head=NEEDS_N), "i.yaml": "n: 1"}, "i.yaml",
+     ["c.cwl:11 a.opt_inDS: n is int - takes string or (string or string[])[], or nothing"]),
+    ({"c.cwl": a_workflow(prun("a"), head=NEEDS_N)}, "",
+     ["--yaml n: missing - the workflow needs the input n"]),
+    ({"c.cwl": a_workflow("  s:\n    run: phpo\n    in:\n      opt_args: {default: "
+                          "'--evaluationExec e --searchSpaceFile s.json'}\n    out: [outDS]\n"),
+      "s.json": "{}"}, "",
+     ["c.cwl:6 s --searchSpaceFile s.json:1: empty - name at least one hyperparameter"]),
+]  # fmt: skip
+
+
+def test_wrong_documents_are_refused_whole_with_file_line_and_step(scene: Scene) -> None:
+    alice = scene.person("alice")
+    for files, yaml, words in WRONG:
+        answer = alice.post("/v1/workflows", json={"bundle": a_bundle(files=files, yaml=yaml)})
+        found = [f"{e['field']}: {e['value']} - {e['needed']}" for e in answer.json()["errors"]]
+        assert (answer.status_code, found) == (422, words)
+    assert alice.get("/v1/workflows").json()["workflows"] == []
