@@ -47,9 +47,10 @@ class Nursery:
             with theirs:
                 self._send(theirs)
             told = _conversation(ours, json.dumps(request).encode(), until)
-        text, _, code = told.rpartition(b"\n")
+        text, end, code = told.rpartition(b"\n")
         # Without a last line the nursery has ended, and all of its children with it.
-        return Ended(int(code), json.loads(text) if text else None) if code else Ended(1, None)
+        number = int(code) if end else 1
+        return Ended(number, json.loads(text) if number == 0 else None)
 
     def close(self) -> None:
         """End it, if it lives."""

@@ -67,6 +67,9 @@ class _Nursery:
         asker = socket.socket(fileno=handles[0])
         child = os.fork()
         if child == 0:
+            # Who asked for other children waits until nobody has its socket.
+            for other in (self._control, *self._children.values()):
+                other.close()
             _be_child(asker)
         self._children[child] = asker
         self._poll.register(asker, 0)

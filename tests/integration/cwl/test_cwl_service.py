@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from subprocess import Popen
+
 import pytest
 
 from culm.core.errors import InvalidRequest
@@ -71,11 +73,16 @@ def test_what_takes_too_long_is_ended_and_the_next_one_is_looked_at() -> None:
     assert check(a_bundle(a_workflow(prun("a")))).n_steps == 1
 
 
+def _nursery() -> Popen[bytes]:
+    process = service._NURSERY._process
+    assert process is not None
+    return process
+
+
 def test_process_that_forks_is_replaced_when_it_dies() -> None:
     bundle = a_bundle(a_workflow(prun("a")))
     check(bundle)
-    first = service._NURSERY._process
-    assert first is not None
+    first = _nursery()
     first.kill()
     first.wait()
     assert check(bundle).n_steps == 1

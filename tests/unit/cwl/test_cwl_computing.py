@@ -43,8 +43,5 @@ def test_expression_over_plain_values_is_computed_and_all_else_is_a_job(
 
 
 def test_tool_with_a_command_is_a_job() -> None:
-    tool = TOOL.replace("ExpressionTool", "CommandLineTool")
-    assert (
-        outputs("", {}, tool.replace("expression:", "baseCommand: 'true'\narguments: []\n#"))
-        is None
-    )
+    text = TOOL.replace("ExpressionTool", "CommandLineTool").replace("expression:", "baseCommand:")
+    assert outputs("true", {}, text) is None
