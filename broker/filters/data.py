@@ -36,7 +36,7 @@ def _much(unit: str, missing: float, cutoff: float) -> Refusal:
 @rule(
     7,
     concerns=lambda demand, limits: (
-        demand.n_input_files > 0
+        (demand.n_input_files > 0 or demand.total_input_mb > 0)
         and (
             not demand.may_move_input
             or demand.io_intensity_kb_per_second > limits.io_intensity_cutoff_user
