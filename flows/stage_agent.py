@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 SPINS = 5
 SWEEP_SECONDS = 5.0
 """Leases of the dead run out without news, and news may be lost with a connection: look anyway."""
+LONGEST_REST_SECONDS = 0.5
+"""After work that took long: what came meanwhile waits no longer than this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class StageAgent:
         return self.stage.name
 
     async def take(self) -> Sequence[StagePiece]:
-        """What is ready now; a stage that gathers has it wait a little after the last time."""
+        """What is ready now; a stage that gathers or rests has it wait a little first."""
         await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
         # The mark comes first: news that arrives while we look must end the next wait.
         self._mark = self.waker.mark()
@@ -125,8 +127,12 @@ class StageAgent:
         return StagePiece(title=title, work=lambda: self._work(claim), claim=claim)
 
     def _work(self, claim: Claim) -> str:
+        began = time.monotonic()
         outcome = self.stage.work(self.books, claim, self.owner)
         self._outcomes[claim.task_id] = outcome
+        ended = time.monotonic()
+        rested = ended + min(LONGEST_REST_SECONDS, self.stage.rests * (ended - began))
+        self._not_before = max(self._not_before, rested)
         if self.on_outcome is not None:
             self.on_outcome(outcome)
         return outcome.message

@@ -70,7 +70,9 @@ class LeasedWork(ABC):
     `prepare` does what takes long, and only reads: it has a transaction of its own before that.
 
     `gather_seconds` is the least time between two looks that find work: where news comes one by
-    one and is dear one by one, it is taken up together.
+    one and is dear one by one, it is taken up together. `rests` is how many times as long as its
+    work took it waits before the next look, but half a second at most: for work that grows with
+    the size of what it is done on, and that would leave the others no time.
     """
 
     name: str
@@ -78,6 +80,7 @@ class LeasedWork(ABC):
     candidates: Candidates
     lease_seconds: float = LEASE_SECONDS
     gather_seconds: float = 0.0
+    rests: float = 0.0
     prepare: Callable[[Session, int], Any] | None = None
 
     @abstractmethod

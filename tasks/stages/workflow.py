@@ -212,4 +212,5 @@ STAGE = WorkflowStage(
     candidates=_candidates,
     # Steps of a wide workflow end one by one, and each look reads all of them.
     gather_seconds=0.05,
+    rests=2.0,
 )

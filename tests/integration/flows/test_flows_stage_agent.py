@@ -130,3 +130,22 @@ def test_stage_that_gathers_takes_together_what_comes_meanwhile(toy: Toy, waker:
         return [p.claim.task_id for p in at_once], [p.claim.task_id for p in together]
 
     assert asyncio.run(scene()) == ([1], [2, 3])
+
+
+def test_stage_that_rests_takes_up_together_what_came_while_it_worked(
+    toy: Toy, waker: Waker
+) -> None:
+    toy.rests = 1000.0
+    toy.during = lambda _: time.sleep(0.01)
+
+    async def scene() -> list[int]:
+        agent = an_agent(toy, waker)
+        toy.add(1)
+        (piece,) = await agent.take()
+        await asyncio.to_thread(piece.work)
+        taking = asyncio.create_task(agent.take())
+        for new in (2, 3):
+            await asyncio.to_thread(toy.add, new)
+        return [p.claim.task_id for p in await taking]
+
+    assert asyncio.run(scene()) == [2, 3]

@@ -30,6 +30,7 @@ class Toy:
     lazy: set[int] = field(default_factory=set)
     during: Callable[[int], None] = lambda _: None
     gather_seconds: float = 0.0
+    rests: float = 0.0
     worked: list[int] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,7 +42,7 @@ class Toy:
     def stage(self) -> Stage:
         return Stage(name=self.name, topics=(Topic.TASK_REGISTERED,),
                      candidates=self._candidates, act=self._act,
-                     gather_seconds=self.gather_seconds)  # fmt: skip
+                     gather_seconds=self.gather_seconds, rests=self.rests)  # fmt: skip
 
     def add(self, *ids: int, times: int = 1) -> None:
         with self.books.write() as session:
