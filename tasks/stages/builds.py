@@ -14,9 +14,9 @@ from sqlmodel import Session
 
 from broker.priority import BUILD as BUILD_PRIORITY
 from broker.values import Ranking
-from tasks.lifecycles import FileEvent
 from tasks.output_names import build_lfn
 from tasks.stages.asking import Needs
+from tasks.stages.giving_up import give_up
 from tasks.stages.select import datasets_of
 from tasks.stages.stage import Act
 from tasks.stages.wall_limits import walltimes_at
@@ -24,8 +24,8 @@ from tasks.statuses import LIB_INPUT, DatasetKind, FileStatus, JobKind, JobStatu
 from tasks.store.bulk import id_in, insert_rows
 from tasks.store.configuration import values
 from tasks.store.ids import take_ids
-from tasks.store.moves import database_time, move_files
-from tasks.store.tables import BUILD, DATASET, FILE, QUEUE
+from tasks.store.moves import database_time
+from tasks.store.tables import BUILD, DATASET, QUEUE
 from tasks.tables import Build, Dataset, File, Job, JobFile, Task
 from tasks.tagging import resource_type
 from tasks.thresholds import Builds
@@ -167,14 +167,4 @@ def nowhere_to_build(ranking: Ranking) -> str:
 
 def give_up_unbuilt(act: Act, datasets: Sequence[Dataset]) -> int:
     """The input that no job has fails: nowhere can its jobs be built. Gives how many files."""
-    n_files = 0
-    for dataset in (d for d in datasets if d.is_primary):
-        here = FILE.c.dataset_id == dataset.id
-        count = move_files(act.session, here, FileEvent.GIVEN_UP)
-        c = DATASET.c
-        act.session.connection().execute(
-            update(DATASET).where(c.id == dataset.id)
-            .values(n_files_used=c.n_files_used + count, n_files_failed=c.n_files_failed + count)
-        )  # fmt: skip
-        n_files += count
-    return n_files
+    return give_up(act.session, [dataset.id for dataset in datasets if dataset.is_primary])

@@ -9,24 +9,23 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from culm.core.errors import InvalidRequest
 from culm.wire.codec import decode
 from culm.wire.retry_rules import NewRetryRule
 from culm.wire.task_spec import TaskSpec
-from tasks.lifecycles import FileEvent
 from tasks.queues import queue_settings
 from tasks.retry_rules import Advice, Failure, RetryRule, advise, checked_rule
 from tasks.splitting import Chunk, halves
 from tasks.stages.asking import Needs, needs_of
 from tasks.stages.drafts import Predecessor
+from tasks.stages.giving_up import give_up
 from tasks.stages.stage import Act
 from tasks.statuses import PilotStatus, QueueStatus
 from tasks.store.bulk import id_in
-from tasks.store.moves import move_files
-from tasks.store.tables import DATASET, FILE, JOB, METADATA, PILOT, QUEUE, RETRY_RULE
+from tasks.store.tables import FILE, JOB, METADATA, PILOT, QUEUE, RETRY_RULE
 from tasks.tables import Task
 
 log = logging.getLogger(__name__)
@@ -34,11 +33,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Again:
-    """Chunks to be tried again by what they ask for; the jobs before them; what was given up."""
+    """Chunks to be tried again by what they ask for, and the jobs before them."""
 
     groups: dict[Needs, list[Chunk]] = field(default_factory=lambda: defaultdict(list))
     before: dict[int, Predecessor] = field(default_factory=dict)
-    n_given_up: int = 0
 
 
 def try_again(act: Act, task: Task, spec: TaskSpec, chunks: Sequence[Chunk]) -> Again:
@@ -64,7 +62,7 @@ def try_again(act: Act, task: Task, spec: TaskSpec, chunks: Sequence[Chunk]) -> 
             continue
         needs = _needs(task, spec, failure, advice, most)
         again.groups[needs] += halves(chunk) if advice.reduce_input else [chunk]
-    again.n_given_up = _give_up(act, hopeless)
+    _give_up(act.session, hopeless)
     return again
 
 
@@ -163,18 +161,9 @@ def _tell(act: Act, job_id: int, advice: Advice) -> None:
                                              "by": act.actor})  # fmt: skip
 
 
-def _give_up(act: Act, file_ids: Sequence[int]) -> int:
-    """These files have failed for good; the counters follow."""
-    if not file_ids:
-        return 0
-    here = id_in(FILE.c.id, file_ids, act.session)
-    [dataset_id] = act.session.connection().execute(
-        select(FILE.c.dataset_id).where(here).distinct()
-    ).scalars()  # fmt: skip
-    count = move_files(act.session, here, FileEvent.GIVEN_UP)
-    c = DATASET.c
-    act.session.connection().execute(
-        update(DATASET).where(c.id == dataset_id)
-        .values(n_files_used=c.n_files_used + count, n_files_failed=c.n_files_failed + count)
-    )  # fmt: skip
-    return count
+def _give_up(session: Session, file_ids: Sequence[int]) -> None:
+    """These files have failed for good. They may be of several datasets."""
+    if file_ids:
+        here = id_in(FILE.c.id, file_ids, session)
+        dataset_ids = session.connection().execute(select(FILE.c.dataset_id).where(here).distinct())
+        give_up(session, dataset_ids.scalars().all(), here)

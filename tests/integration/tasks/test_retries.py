@@ -90,6 +90,16 @@ def test_hopeless_input_is_given_up_at_once(books: Books) -> None:
     assert (status(books, task_id), len(memory_of_jobs(books))) == ("finished", 2)
 
 
+def test_hopeless_input_of_several_datasets_is_given_up(books: Books) -> None:
+    a_rule(books, "pilot", "no_retry", code=1305)
+    names = [a_dataset(books, 1), a_dataset(books, 2)]
+    sql(books, "UPDATE catalog_file SET lfn = 'of' || dataset_id || lfn")  # no name twice
+    task_id = a_task(books, inputs=[{"datasets": names}], n_jobs=1, max_attempts=3)
+    run_stages(books)
+    run_jobs(books, a_pilot(books), "failed", pilot_error_code=1305)
+    assert (status(books, task_id), len(memory_of_jobs(books))) == ("failed", 1)
+
+
 @pytest.mark.parametrize(
     ("scope", "n_jobs"),
     [
