@@ -24,6 +24,7 @@ from tasks.stages.stage import Claim, LeasedWork, Outcome
 from tasks.statuses import WorkflowStatus
 from tasks.store.books import Books, wake
 from tasks.store.bulk import id_in
+from tasks.store.keeping import kept
 from tasks.store.locks import release, renew
 from tasks.store.moves import Why, move_workflows
 from tasks.store.tables import WORKFLOW
@@ -40,8 +41,6 @@ from tasks.workflows.verdicts import verdict_of
 from tasks.workflows.walks import answered, new_walk, shelf_of
 from tasks.workflows.writing import leave_out, write_ends
 
-THINK_SECONDS = 150.0
-"""The lease while the walk is worked out: JavaScript may take a minute, that of tools another."""
 STARTS_A_TRANSACTION = 2000
 _ADVANCES = frozenset({WorkflowStatus.REGISTERED, WorkflowStatus.RUNNING})
 
@@ -86,11 +85,11 @@ class WorkflowStage(LeasedWork):
             LeaseLost: the lease is another's by now; nothing more was written.
         """
         actor = f"{self.name}@{owner}"
-        with books.write() as session:
-            renew(session, [claim.lease], owner, THINK_SECONDS)
-        look = _look(books, claim.task_id)
-        starts, crew = _advance(look), _crew(look)
-        look.computed = computed(look.walk.plan, starts, answered)
+        # JavaScript may take a minute, that of tools another.
+        with kept(books, claim.lease, owner, self.lease_seconds):
+            look = _look(books, claim.task_id)
+            starts, crew = _advance(look), _crew(look)
+            look.computed = computed(look.walk.plan, starts, answered)
         while True:
             batch, starts = starts[:STARTS_A_TRANSACTION], starts[STARTS_A_TRANSACTION:]
             at_once = [start for start in batch if start.id in look.computed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from culm.core.errors import LeaseLost
 from tasks.stages import STAGES, Claim, Stage
 from tasks.store.books import Books
+from tasks.store.keeping import kept
 from tasks.store.locks import claim_names, release
 from tests.builders import a_task, run_stages
 from tests.integration.tasks.scene import PAST, rows, run_to_the_end, sql, status, tell, value
@@ -104,3 +106,24 @@ def test_many_tasks_that_are_held_do_not_starve_the_younger_ones(books: Books) -
     stage = STAGES["refine"]
     assert len(stage.claim(books, "stuck", 24)) == 24
     assert [c.task_id for c in stage.claim(books, "other", 1)] == ids[24:]
+
+
+def test_lease_is_kept_while_something_takes_long(books: Books) -> None:
+    a_task(books)
+    (claim,) = STAGES["refine"].claim(books, "one", 5)
+    with kept(books, claim.lease, "one", 0.03):
+        sql(books, "UPDATE lock SET expires_at = :past", past=PAST)
+        until = time.monotonic() + 60
+        while value(books, "SELECT COUNT(*) FROM lock WHERE expires_at = :past", past=PAST):
+            assert time.monotonic() < until, "the lease was not renewed"
+            time.sleep(0.01)
+
+
+def test_keeping_a_lease_that_is_anothers_changes_nothing(books: Books) -> None:
+    a_task(books)
+    (claim,) = STAGES["refine"].claim(books, "one", 5)
+    sql(books, "UPDATE lock SET owner = 'two', expires_at = :past", past=PAST)
+    with kept(books, claim.lease, "one", 0.001):
+        time.sleep(0.05)
+    assert rows(books, "SELECT owner FROM lock") == [("two",)]
+    assert value(books, "SELECT COUNT(*) FROM lock WHERE expires_at = :past", past=PAST) == 1
