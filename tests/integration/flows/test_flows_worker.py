@@ -24,23 +24,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), SQLITE_ONLY]
 HOUSE = Path(__file__).parents[3]
 
 
-def run_prefect(prefect: PrefectServer, directory: Path, *words: str) -> str:
+def run_prefect(prefect: PrefectServer, directory: Path, database_url: str, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *words], cwd=HOUSE, capture_output=True, text=True,
-        env=environment(prefect, directory), check=False, timeout=200,
+        env=environment(prefect, directory, database_url), check=False, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def environment(prefect: PrefectServer, directory: Path) -> dict[str, str]:
+def environment(prefect: PrefectServer, directory: Path, database_url: str) -> dict[str, str]:
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "CULM_"))}
     return {
         **mine,
         "PREFECT_API_URL": prefect.api,
         "PREFECT_HOME": str(directory / "worker"),
         "DO_NOT_TRACK": "1",
-        "CULM_DATABASE_URL": f"sqlite:///{directory}/culm.db",
+        "CULM_DATABASE_URL": database_url,
         "PYTHONPATH": str(HOUSE),
     }
 
@@ -51,9 +51,9 @@ def test_prefect_yaml_is_deployed_and_a_worker_runs_a_stage(
     task_id = submit(
         books, TaskSpec(name="user.alice.hello", command="true"), "alice", "key"
     ).task_id
-    run_prefect(prefect, tmp_path, "work-pool", "create", "culm", "--type", "process")
+    run_prefect(prefect, tmp_path, books.url, "work-pool", "create", "culm", "--type", "process")
 
-    run_prefect(prefect, tmp_path, "--no-prompt", "deploy", "--all")
+    run_prefect(prefect, tmp_path, books.url, "--no-prompt", "deploy", "--all")
 
     deployed = {d["name"]: d for d in prefect.find("deployments")}
     assert set(deployed) == {*STAGES, *(row.name for row in TABLE)}
@@ -63,8 +63,8 @@ def test_prefect_yaml_is_deployed_and_a_worker_runs_a_stage(
         assert schedule["schedule"]["interval"] == max(row.period_seconds, 60)
     assert not any(deployed[name]["schedules"][0]["active"] for name in STAGES)
 
-    run_prefect(prefect, tmp_path, "deployment", "run", "refine/refine")
-    run_prefect(prefect, tmp_path, "worker", "start", "--pool", "culm", "--run-once")
+    run_prefect(prefect, tmp_path, books.url, "deployment", "run", "refine/refine")
+    run_prefect(prefect, tmp_path, books.url, "worker", "start", "--pool", "culm", "--run-once")
 
     run: dict[str, Any] = wait_until(
         lambda: next(iter(prefect.task_runs(f"refine {task_id} user.alice.hello")), None)
