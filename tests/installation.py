@@ -43,12 +43,19 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 120.0) -> N
         time.sleep(0.05)
 
 
+SHORT_LEASES = Path(__file__).parent / "daemon_with_short_leases.py"
+
+
 @dataclass
 class Installation:
-    """Parts of Culm by name, each a process in a group of its own with a log file."""
+    """Parts of Culm by name, each a process in a group of its own with a log file.
+
+    A daemon that is killed holds tasks for `lease_seconds` more, if they are given.
+    """
 
     folder: Path
     database_url: str
+    lease_seconds: float | None = None
     port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -83,10 +90,15 @@ class Installation:
         self.commands[name] = words or self.commands[name]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "culm", *self.commands[name]], env=self.environment,
+                [sys.executable, *self._program(*self.commands[name])], env=self.environment,
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
+
+    def _program(self, part: str, *options: str) -> list[str]:
+        if part == "daemon" and self.lease_seconds is not None:
+            return [str(SHORT_LEASES), str(self.lease_seconds), *options]
+        return ["-m", "culm", part, *options]
 
     def start_all(self, pilots: int = 2, slots: int = 2, batch: int = 5) -> None:
         """Make the database, start server, daemon and pilots; returns when the server answers."""

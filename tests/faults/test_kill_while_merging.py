@@ -20,7 +20,7 @@ LINE = 'token=$(cat /proc/sys/kernel/random/uuid); echo "%RNDM:0 $token" > out.t
 
 @pytest.fixture
 def installation(tmp_path: Path, books_url: str) -> Iterator[Installation]:
-    parts = Installation(tmp_path, books_url)
+    parts = Installation(tmp_path, books_url, lease_seconds=4)
     yield parts
     parts.stop()
 
@@ -50,7 +50,7 @@ def merges_begun(parts: Installation) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("books_url", ["sqlite"], indirect=True)
 def test_merging_survives_kill_nine(installation: Installation, books_url: str) -> None:
     installation.start_all(pilots=2, slots=2, batch=4)
@@ -59,7 +59,7 @@ def test_merging_survives_kill_nine(installation: Installation, books_url: str) 
     victims = ["daemon", "pilot0", "server", "daemon"]
     for place, victim in enumerate(victims):
         due = place * 3 + 1
-        wait_until(lambda due=due: merges_begun(installation) >= due, f"{due} merges", 120)
+        wait_until(lambda due=due: merges_begun(installation) >= due, f"{due} merges", 200)
         installation.kill(victim)
         installation.start(victim)
         if victim == "server":

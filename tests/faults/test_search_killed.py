@@ -17,7 +17,7 @@ from tasks.store.books import Books
 from tests.faults.record import set_short_leases
 from tests.installation import Installation, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SPACE = {"x": {"method": "uniform", "dimension": {"low": 0, "high": 1}}}
 N_POINTS, KILLS = 20, 3
 
@@ -28,9 +28,9 @@ sleep 0.1; echo 1 > output.json
 LONG = """
 step=$(cat state 2>/dev/null || echo 0)
 echo "from $step" >> {record}
-while [ $step -lt 200 ]; do
+while [ $step -lt 100 ]; do
   step=$((step + 1)); echo $step > state.new; mv state.new state
-  test $step -ge 60 -a ! -f {go} && sleep 1000
+  test $step -ge 40 -a ! -f {go} && sleep 1000
   sleep 0.05
 done
 echo 1 > output.json
@@ -39,7 +39,7 @@ echo 1 > output.json
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    parts = Installation(tmp_path, f"sqlite:///{tmp_path}/culm.db")
+    parts = Installation(tmp_path, f"sqlite:///{tmp_path}/culm.db", lease_seconds=4)
     parts.start_all(pilots=1, slots=2, batch=1)
     set_short_leases(parts)
     yield parts
@@ -60,7 +60,7 @@ def check_end(parts: Installation, task_id: int, n_points: int) -> None:
         return found
 
     try:
-        wait_until(lambda: bool(search()["final"]), "the search's end", 120)
+        wait_until(lambda: bool(search()["final"]), "the search's end", 200)
     finally:
         print(parts.logs()[-6000:])
     assert (search()["status"], search()["n_evaluated"]) == ("done", n_points)
@@ -78,7 +78,7 @@ def test_killed_daemon_evaluates_nothing_twice(installation: Installation, tmp_p
 
     for place in range(1, KILLS + 1):
         due = place * N_POINTS // (KILLS + 2)
-        wait_until(lambda due=due: n_runs() >= due, f"{due} evaluations", 100)
+        wait_until(lambda due=due: n_runs() >= due, f"{due} evaluations", 200)
         installation.kill("daemon")
         installation.start("daemon")
     check_end(installation, task_id, N_POINTS)
@@ -93,7 +93,7 @@ def test_killed_pilot_s_point_goes_on_from_its_checkpoint(
     task_id = submit(installation, LONG.format(record=record, go=go), max_points=1,
                      checkpoint_paths=["state"], checkpoint_minutes=0.01)  # fmt: skip
     kept = tmp_path / "data" / "checkpoints" / str(task_id)
-    wait_until(lambda: kept.is_dir() and any(kept.iterdir()), "a checkpoint", 60)
+    wait_until(lambda: kept.is_dir() and any(kept.iterdir()), "a checkpoint")
     go.touch()
     installation.kill("pilot0")
     installation.start("pilot0")

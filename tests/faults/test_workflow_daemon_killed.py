@@ -14,7 +14,7 @@ from tasks.store.books import Books
 from tests.cwl_scene import a_workflow
 from tests.installation import Installation, wait_until
 
-ITERATIONS = 8
+ITERATIONS = 6
 KILLS = 4
 
 
@@ -48,13 +48,13 @@ def _documents(record: Path) -> dict[str, str]:
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    parts = Installation(tmp_path, f"sqlite:///{tmp_path}/culm.db")
+    parts = Installation(tmp_path, f"sqlite:///{tmp_path}/culm.db", lease_seconds=4)
     yield parts
     parts.stop()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_loop_survives_kill_nine_of_the_daemon_with_nothing_run_twice(
     installation: Installation,
 ) -> None:
@@ -71,10 +71,10 @@ def test_loop_survives_kill_nine_of_the_daemon_with_nothing_run_twice(
     due = sorted(chance.sample(range(2, 3 * ITERATIONS - 3), KILLS))
     try:
         for number in due:
-            wait_until(lambda number=number: n_runs() >= number, f"{number} runs", 90)
+            wait_until(lambda number=number: n_runs() >= number, f"{number} runs", 200)
             installation.kill("daemon")
             installation.start("daemon")
-        wait_until(lambda: bool(installation.api("GET", path).json()["final"]), "the end", 120)
+        wait_until(lambda: bool(installation.api("GET", path).json()["final"]), "the end", 200)
     finally:
         print(installation.logs()[-6000:])
     ended = installation.api("GET", path).json()

@@ -17,7 +17,7 @@ from tasks.stages.submit import submit
 from tasks.store.books import Books
 from tests.integration.flows.prefect_scene import wait_until
 
-SCRIPT = Path(__file__).parent / "daemon_with_short_leases.py"
+SCRIPT = Path(__file__).parents[2] / "daemon_with_short_leases.py"
 NOBODY = "http://127.0.0.1:9/api"
 
 
