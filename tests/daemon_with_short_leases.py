@@ -1,4 +1,4 @@
-"""`culm daemon` with leases of so many seconds: tests that kill one need not wait a minute."""
+"""`culm daemon` with leases of so many seconds: tests that kill one need not wait for long."""
 
 from __future__ import annotations
 
