@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.installation import Installation
 
 PAYLOAD = """
-token=$(cat /proc/sys/kernel/random/uuid)
+token=$(cat /proc/sys/kernel/random/uuid) || exit 1
 sleep 0.1
 echo "$token" > out.txt
 echo "%RNDM:0 $token" >> {record}

@@ -15,7 +15,7 @@ from tests.installation import Installation, wait_until
 
 N_JOBS = 60
 PER_MERGE = 4
-LINE = 'token=$(cat /proc/sys/kernel/random/uuid); echo "%RNDM:0 $token" > out.txt'
+LINE = 'token=$(cat /proc/sys/kernel/random/uuid) || exit 1; echo "%RNDM:0 $token" > out.txt'
 
 
 @pytest.fixture
