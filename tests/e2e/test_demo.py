@@ -1,9 +1,10 @@
-"""`culm demo` as a newcomer types it: everything real, everything in a place of its own."""
+"""`culm demo` and the tutorial as a newcomer types them: all real, all in a place of its own."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "first-task.md"
 
 
 def free_port() -> int:
@@ -33,6 +36,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         "XDG_CONFIG_HOME": str(home / "config"),
         "CULM_SERVER_PORT": str(free_port()),
         "CULM_PREFECT_PORT": str(free_port()),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     yield found
     culm(found, home, "down")
@@ -96,5 +100,28 @@ def test_second_demo_reuses_the_dataset_and_keeps_running(
     assert again["seconds"] < found["seconds"]
     assert culm(environment, tmp_path, "up", "--status").returncode == 0
     assert culm(environment, tmp_path, "task", "list").stdout.count("done") >= 6
+
+
+def test_commands_of_the_tutorial_work(environment: dict[str, str], tmp_path: Path) -> None:
+    """As they stand in the document, in a shell, over what the demo left running."""
+    _have_it_running(environment, tmp_path)
+    blocks = re.findall(r"```bash\n(.*?)```", TUTORIAL.read_text(), re.DOTALL)
+    assert len(blocks) >= 5
+    done = subprocess.run(
+        ["bash", "-c", "set -euo pipefail\n" + "".join(blocks)], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_down_stops_what_the_demo_left(environment: dict[str, str], tmp_path: Path) -> None:
+    _have_it_running(environment, tmp_path)
     assert culm(environment, tmp_path, "down").returncode == 0
+    assert culm(environment, tmp_path, "up", "--status").returncode == 1
     audit(environment, tmp_path)
+
+
+def _have_it_running(environment: dict[str, str], folder: Path) -> None:
+    """Start everything if the test before has not: when a test runs alone."""
+    if culm(environment, folder, "up", "--status").returncode != 0:
+        assert culm(environment, folder, "up", "--detach").returncode == 0

@@ -38,7 +38,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def culm(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "culm", *words], env=environment, cwd=environment["HOME"],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
 
@@ -62,12 +62,12 @@ def start(environment: dict[str, str], tmp_path: Path) -> subprocess.Popen[str]:
     def is_ready() -> bool:
         return ready.exists() and ready.read_text() == str(process.pid)
 
-    until(lambda: is_ready() or process.poll() is not None, 90)
+    until(lambda: is_ready() or process.poll() is not None, 200)
     assert process.poll() is None, process.communicate()
     return process
 
 
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -87,7 +87,7 @@ def test_work_is_done_parts_come_back_and_all_stop(
     work.mkdir()
     (work / "run.sh").write_text("echo $1 > out.txt")
     submit = ["prun", "--workDir", str(work), "--exec", "sh run.sh %RNDM:5", "--nJobs", "2"]
-    done = culm(environment, *submit, "--outputs", "out.txt", "--wait", "--timeout", "60")
+    done = culm(environment, *submit, "--outputs", "out.txt", "--wait", "--timeout", "200")
     assert done.returncode == 0, done.stderr
 
     refused = culm(environment, "up")
@@ -96,16 +96,27 @@ def test_work_is_done_parts_come_back_and_all_stop(
 
     os.kill(before["daemon"], signal.SIGKILL)
     until(lambda: parts(tmp_path).get("daemon", before["daemon"]) != before["daemon"])
-    done = culm(environment, *submit, "--wait", "--timeout", "60")
+    done = culm(environment, *submit, "--wait", "--timeout", "200")
     assert done.returncode == 0, done.stderr
 
     status = json.loads(culm(environment, "up", "--status", "--json").stdout)
     assert (status["running"], status["process_id"]) == (True, up.pid)
     assert culm(environment, "down").returncode == 0
-    _, err = up.communicate(timeout=30)
+    _, err = up.communicate(timeout=90)
     assert up.returncode == 0
     assert "daemon ended (signal SIGKILL)" in err
     assert not [pid for pid in before.values() if psutil.pid_exists(pid)]
+    _goes_on_in_the_background(environment, tmp_path)
+
+
+def _goes_on_in_the_background(environment: dict[str, str], tmp_path: Path) -> None:
+    done = culm(environment, "up", "--detach", "--no-prefect", "--slots", "2")
+    assert done.returncode == 0, done.stderr
+    assert "stop it: culm down" in done.stderr
+    assert sorted(parts(tmp_path)) == ["daemon", "pilot-1", "server"]
+    assert culm(environment, "task", "list").stdout.count("done") == 2
+    assert culm(environment, "down").returncode == 0
+    assert not parts(tmp_path)
     assert culm(environment, "down").returncode == 4
 
 

@@ -21,6 +21,9 @@ from tests.integration.tasks.scene import rows, status
 from tests.live_server import LiveServer, live_server
 from tests.server_scene import a_token
 
+# The harvester speaks HTTP alone: what it does to the books is tested on both databases once.
+ONE_DATABASE = pytest.mark.parametrize("books_url", ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def server(books_url: str, tmp_path: Path) -> Iterator[LiveServer]:
@@ -36,7 +39,7 @@ def a_harvester(
     token.write_text(a_token(server.settings, "provisioner", "pilot", queues=queues))
     words = [sys.executable, "-m", "culm", "harvester", "--server", server.settings.server_url,
              "--token-file", str(token), "--work-dir", str(folder / "workers"),
-             "--period", "0.2", "--idle-exit", "2", *options]  # fmt: skip
+             "--period", "0.2", "--idle-exit", "1", *options]  # fmt: skip
     with (folder / "harvester.log").open("wb") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, env=dict(os.environ))
     try:
@@ -44,14 +47,14 @@ def a_harvester(
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=60) == 128 + signal.SIGTERM, log_of(folder)
+            assert process.wait(timeout=120) == 128 + signal.SIGTERM, log_of(folder)
 
 
 def log_of(folder: Path) -> str:
     return (folder / "harvester.log").read_text()
 
 
-def until(condition: Callable[[], bool], folder: Path, seconds: float = 60) -> None:
+def until(condition: Callable[[], bool], folder: Path, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"it did not come to be:\n{log_of(folder)}"
@@ -86,6 +89,7 @@ def test_workers_of_the_right_size_run_what_waits_and_then_end(
             assert alice.get("/v1/workers").json() == {"workers": []}
 
 
+@ONE_DATABASE
 def test_worker_is_kept_where_nothing_is_wanted(server: LiveServer, tmp_path: Path) -> None:
     folder = tmp_path / "node"
     folder.mkdir()
@@ -102,6 +106,7 @@ def test_worker_is_kept_where_nothing_is_wanted(server: LiveServer, tmp_path: Pa
     assert rows(server.books, active) == []
 
 
+@ONE_DATABASE
 def test_workers_end_with_a_harvester_that_is_killed(server: LiveServer, tmp_path: Path) -> None:
     folder = tmp_path / "node"
     folder.mkdir()
@@ -113,13 +118,14 @@ def test_workers_end_with_a_harvester_that_is_killed(server: LiveServer, tmp_pat
         until(lambda: rows(server.books, active) == [(0,)], folder)
 
 
+@ONE_DATABASE
 def test_harvester_that_may_not_is_told_so(server: LiveServer, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "culm", "harvester", "--server", server.settings.server_url]
     token = tmp_path / "pilot.token"
     with server.client("provisioner", "pilot") as client:
         spec = {"queue": "LOCAL", "host": "node1", "process_id": 1, "version": "test"}
         token.write_text(client.post("/v1/pilots", json=spec).json()["token"])
-    run = partial(subprocess.run, capture_output=True, timeout=60, check=False)
+    run = partial(subprocess.run, capture_output=True, timeout=120, check=False)
     refused = run([*words, "--token-file", str(token)])
     assert refused.returncode == 3
     assert refused.stderr.splitlines()[-1].startswith(b"harvester: ")
