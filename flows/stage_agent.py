@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 SPINS = 5
 SWEEP_SECONDS = 5.0
 """Leases of the dead run out without news, and news may be lost with a connection: look anyway."""
+LOOKS_REST = 5.0
 LONGEST_REST_SECONDS = 0.5
 """After work that took long: what came meanwhile waits no longer than this."""
 
@@ -63,11 +64,15 @@ class StageAgent:
         # The mark comes first: news that arrives while we look must end the next wait.
         self._mark = self.waker.mark()
         await self._release_unsettled()
+        began = time.monotonic()
         claims = await asyncio.to_thread(
             self.stage.claim, self.books, self.owner, self.batch_size, self.task_ids
         )
+        ended = time.monotonic()
+        rested = min(LONGEST_REST_SECONDS, LOOKS_REST * (ended - began))
         if claims:
-            self._not_before = time.monotonic() + self.stage.gather_seconds
+            rested = max(rested, self.stage.gather_seconds)
+        self._not_before = ended + rested
         return [self._piece(claim) for claim in claims]
 
     async def wait(self, seconds: float) -> None:

@@ -20,6 +20,7 @@ from tasks.stages.select import in_status, tasks_where
 from tasks.stages.stage import Act, Outcome, Stage
 from tasks.statuses import FileStatus, TaskStatus
 from tasks.store.books import wake
+from tasks.store.bulk import one_of
 from tasks.store.configuration import values
 from tasks.store.moves import Why, database_time, move_tasks
 from tasks.store.tables import FILE, JOB, JOB_ALIVE, JOB_FILE, SCOUTING, TASK
@@ -150,7 +151,7 @@ def _due() -> ColumnElement[bool]:
         or_(_input_back(), nobody_works),
     )  # fmt: skip
     open_ones = select(SCOUTING.c.task_id).where(
-        SCOUTING.c.phase.in_([str(Phase.SCOUTING), str(Phase.SCOUTED)])
+        one_of(SCOUTING.c.phase, (Phase.SCOUTING, Phase.SCOUTED))
     )
     alive = in_status(TaskStatus.SCOUTING, TaskStatus.RUNNING)
     return and_(TASK.c.id.in_(open_ones), alive, or_(enough, stuck))

@@ -14,6 +14,7 @@ from tasks.scouting import FIRST_JOBS, N_SCOUTS, WORTH, Lesson
 from tasks.specs import spec_of
 from tasks.stages.asking import asked_by
 from tasks.statuses import DatasetKind, JobStatus, TaskStatus
+from tasks.store.bulk import one_of
 from tasks.store.moves import database_time
 from tasks.store.tables import DATASET, JOB, JOB_ALIVE, JOB_SERVES, SCOUTING, TASK
 from tasks.tables import Task, TaskScouting
@@ -117,21 +118,25 @@ def finished_of(task_id: ColumnElement[int]) -> ColumnElement[int]:
     """The same as part of a statement: each job has written one log, builds and merges too. What
     waits to be merged has finished as well.
     """
+    # Said, not guessed: inside of two others, `task` would be joined in whole.
     logs = (
         select(func.coalesce(func.sum(DATASET.c.n_files_finished), 0))
-        .where(DATASET.c.task_id == task_id, DATASET.c.kind.in_(LOGS))
+        .where(DATASET.c.task_id == task_id, one_of(DATASET.c.kind, LOGS))
+        .correlate(TASK)
         .scalar_subquery()
     )
     unmerged = (
         select(func.count())
         .select_from(JOB)
         .where(JOB.c.task_id == task_id, JOB_ALIVE, JOB.c.status == str(JobStatus.MERGING))
+        .correlate(TASK)
         .scalar_subquery()
     )
     others = (
         select(func.count())
         .select_from(JOB)
         .where(JOB.c.task_id == task_id, JOB_SERVES, JOB.c.status == str(JobStatus.FINISHED))
+        .correlate(TASK)
         .scalar_subquery()
     )
     return logs + unmerged - others

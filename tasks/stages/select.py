@@ -4,35 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Integer, bindparam, select
 from sqlmodel import Session, col
 from sqlmodel import select as model_select
 
 from tasks.stages.stage import Candidates
 from tasks.statuses import DatasetKind, TaskStatus
-from tasks.store.bulk import FRESH, id_in
+from tasks.store.bulk import FRESH, ids_among, one_of
+from tasks.store.prepared import Prepared
 from tasks.store.tables import TASK
 from tasks.tables import Dataset
 
 
 def tasks_where(*conditions: ColumnElement[bool]) -> Candidates:
     """Candidates by conditions on the task, oldest first."""
+    ready = select(TASK.c.id, TASK.c.name).where(*conditions).order_by(TASK.c.id)
+    ready = ready.limit(bindparam("limit", type_=Integer))
+    every, among = Prepared(ready), Prepared(ready.where(ids_among(TASK.c.id)))
 
     def candidates(
         session: Session, limit: int, task_ids: Sequence[int] | None
     ) -> list[tuple[int, str]]:
-        statement = select(TASK.c.id, TASK.c.name).where(*conditions)
-        if task_ids is not None:
-            statement = statement.where(id_in(TASK.c.id, task_ids, session))
-        rows = session.connection().execute(statement.order_by(TASK.c.id).limit(limit))
-        return [(row.id, row.name) for row in rows]
+        if task_ids is None:
+            rows = every.rows(session, limit=limit)
+        else:
+            rows = among.rows(session, limit=limit, ids=list(task_ids))
+        return [(task_id, name) for task_id, name in rows]
 
     return candidates
 
 
 def in_status(*statuses: TaskStatus) -> ColumnElement[bool]:
     """The task is in one of these statuses."""
-    return TASK.c.status.in_([str(status) for status in statuses])
+    return one_of(TASK.c.status, statuses)
 
 
 def datasets_of(session: Session, task_id: int, *kinds: DatasetKind) -> list[Dataset]:

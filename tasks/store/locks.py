@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Float, and_, bindparam, delete, select, text, update
 from sqlmodel import Session
 
 from culm.core.errors import LeaseLost
-from tasks.store.bulk import id_in, text_in, texts_among
+from tasks.store.bulk import id_in, texts_among
+from tasks.store.prepared import Prepared
 from tasks.store.tables import TASK
 from tasks.tables import Lock
 from tasks.tables.columns import db_now
@@ -63,11 +64,12 @@ def claim_names(session: Session, names: Iterable[str], owner: str, seconds: flo
 
 def held_names(session: Session, names: Iterable[str]) -> set[str]:
     """Those of the names that somebody holds now."""
-    rows = session.connection().execute(_HELD, {"names": list(names)})
-    return set(rows.scalars())
+    return set(_HELD.column(session, names=list(names)))
 
 
-_HELD = select(LOCK.c.name).where(texts_among(LOCK.c.name, "names"), LOCK.c.expires_at >= db_now())
+_HELD = Prepared(
+    select(LOCK.c.name).where(texts_among(LOCK.c.name, "names"), LOCK.c.expires_at >= db_now())
+)
 
 
 def renew(session: Session, names: Sequence[str], owner: str, seconds: float) -> None:
@@ -76,20 +78,25 @@ def renew(session: Session, names: Sequence[str], owner: str, seconds: float) ->
     Raises:
         LeaseLost: one of them is not this owner's any more; the caller's work must not commit.
     """
-    statement = (
-        update(LOCK)
-        .where(text_in(LOCK.c.name, names, session), LOCK.c.owner == owner)
-        .values(expires_at=db_now(seconds))
-    )
-    if session.connection().execute(statement).rowcount != len(set(names)):
+    renewed = _RENEWED.change(session, names=list(names), holder=owner, seconds=float(seconds))
+    if renewed != len(set(names)):
         raise LeaseLost(f"{owner} lost the lease of {', '.join(names)}: work not written")
+
+
+_OURS = and_(texts_among(LOCK.c.name, "names"), LOCK.c.owner == bindparam("holder"))
+
+
+_RENEWED = Prepared(
+    update(LOCK).where(_OURS).values(expires_at=db_now(bindparam("seconds", type_=Float)))
+)
 
 
 def release(session: Session, names: Iterable[str], owner: str) -> None:
     """Give back leases; those that are another's meanwhile are left alone."""
-    session.connection().execute(
-        delete(LOCK).where(text_in(LOCK.c.name, names, session), LOCK.c.owner == owner)
-    )
+    _RELEASED.change(session, names=list(names), holder=owner)
+
+
+_RELEASED = Prepared(delete(LOCK).where(_OURS))
 
 
 def hold_tasks(session: Session, task_ids: Iterable[int]) -> None:

@@ -11,6 +11,7 @@ from culm.wire.reports import JobMetrics
 from culm.wire.views import CommandRequest
 from tasks.queue_changes import set_queue_status
 from tasks.specs import spec_of
+from tasks.stages import STAGES
 from tasks.stages.command import command
 from tasks.stages.demands import demand_of
 from tasks.statuses import QueueStatus
@@ -55,6 +56,17 @@ def test_task_that_skips_scouts_has_none(books: Books) -> None:
     task_id = a_big_task(books, skip_scouts=True)
     assert status(books, task_id) == "running"
     assert len(files_a_job(books)) == 60
+
+
+def test_scouts_of_another_task_do_not_count(books: Books) -> None:
+    first, second = a_big_task(books), a_big_task(books)
+    pilot = a_pilot(books)
+    scouts = [job for job in get_work(books, pilot, n_jobs=20).jobs if job.task_id == first]
+    report(books, pilot, *(a_report(job, metrics=measured()) for job in scouts[:5]))
+    run_stages(books)
+    assert (status(books, first), status(books, second)) == ("running", "scouting")
+    with books.read() as session:
+        assert STAGES["scout"].candidates(session, 10, None) == []
 
 
 def test_scouts_set_memory_and_size_of_the_rest(books: Books) -> None:
