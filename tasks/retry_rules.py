@@ -21,6 +21,10 @@ from tasks.memory_steps import next_step
 MAX_LOST = 10
 """How often the system may fail a file before it gives up, whatever the user allows."""
 
+FREE_LOSSES = 2
+FIRST_PAUSE_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 900.0
+
 
 @dataclass(frozen=True, slots=True)
 class Tries:
@@ -50,6 +54,18 @@ def after_failure(tries: Tries, spends: bool, task_is_ending: bool) -> tuple[Fil
     used_up = now.n_failed >= now.max_attempts or now.n_lost >= MAX_LOST
     event = FileEvent.FAILED if used_up or task_is_ending else FileEvent.TO_BE_TRIED_AGAIN
     return event, now
+
+
+def pause_seconds(n_lost: int) -> float:
+    """How long after the last job with a file was made the next one is, at the soonest.
+
+    What the system failed twice goes at once; then the pause doubles from a minute to a quarter
+    of an hour. So the tries of a file last about an hour: a storage or a site that is away for
+    minutes does not use them up. Who lost a long job has waited already.
+    """
+    if n_lost <= FREE_LOSSES:
+        return 0.0
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** (n_lost - FREE_LOSSES - 1), LONGEST_PAUSE_SECONDS)
 
 
 LONGER = 1.5

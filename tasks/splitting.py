@@ -16,7 +16,8 @@ from tasks.sizing import Bounds
 class InputFile:
     """A ready file of the primary stream. `last_job_id` is the job that had it before.
 
-    `n_tries` counts the jobs that had it and failed, for whatever reason.
+    `n_tries` counts the jobs that had it and failed, for whatever reason; `n_lost` those that
+    the system failed.
     """
 
     file_id: int
@@ -25,6 +26,7 @@ class InputFile:
     start_event: int = 0
     last_job_id: int | None = None
     n_tries: int = 0
+    n_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

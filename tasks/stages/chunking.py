@@ -16,8 +16,9 @@ from tasks.scouting import Asked
 from tasks.sizing import MAX_FILES_PER_JOB, Bounds, Given, Offer, bounds_at, given_bounds
 from tasks.splitting import Chunk, InputFile, fresh, retries, split, split_among
 from tasks.stages.asking import given_of
+from tasks.stages.pauses import pauses
 from tasks.stages.stage import Act
-from tasks.statuses import FileStatus
+from tasks.statuses import FileStatus, TaskStatus
 from tasks.store.bulk import id_in
 from tasks.store.tables import FILE, QUEUE
 from tasks.tables import Dataset, Task
@@ -88,7 +89,7 @@ def _work_of(cutting: Cutting, some: Sequence[Dataset], limit: int) -> Work:
     # A search makes its points in rounds: no round waits for the next.
     is_open = cutting.task.input_open and not cutting.task.is_search
     cut = len(files) >= limit
-    again, new = retries(files), fresh(files)
+    again, new = _rested(cutting, retries(files)), fresh(files)
     # A batch that was cut off may end in the middle of a job: that job waits for the next.
     chunks = _cut(cutting, some[0], new, more_may_come=is_open or cut)
     if not chunks and not again and cut:
@@ -97,6 +98,15 @@ def _work_of(cutting: Cutting, some: Sequence[Dataset], limit: int) -> Work:
         chunks = [] if is_open else _cut(cutting, some[0], new, more_may_come=False)
     again = again[: cutting.most_jobs]
     return Work(again, chunks[: cutting.most_jobs - len(again)])
+
+
+def _rested(cutting: Cutting, chunks: list[Chunk]) -> list[Chunk]:
+    """Those whose pause is over. Scouts have none: everything else waits for them."""
+    if cutting.task.status == TaskStatus.SCOUTING:
+        return chunks
+    losses = {c.retry_of: max(f.n_lost for f in c.files) for c in chunks if c.retry_of is not None}
+    paused = pauses(cutting.act.session, losses)
+    return [chunk for chunk in chunks if chunk.retry_of not in paused]
 
 
 def _limit(cutting: Cutting, dataset: Dataset) -> int:
@@ -155,14 +165,15 @@ def _ready_files(session: Session, dataset_ids: Sequence[int], limit: int) -> li
     one = len(dataset_ids) == 1
     of_these = c.dataset_id == dataset_ids[0] if one else id_in(c.dataset_id, dataset_ids, session)
     ready = (
-        select(c.id, c.size_bytes, c.n_events, c.start_event, c.job_id, c.n_failed + c.n_lost)
+        select(c.id, c.size_bytes, c.n_events, c.start_event, c.job_id, c.n_failed + c.n_lost,
+               c.n_lost)
         .where(of_these, c.status == str(FileStatus.READY))
         .order_by(c.id)
-    )
+    )  # fmt: skip
     run = session.connection().execute
     rows = list(run(ready.limit(limit)))
     before = {row.job_id for row in rows if row.job_id is not None}
     if before and len(rows) == limit:
         rest = c.id > rows[-1].id, id_in(c.job_id, before, session)
         rows += run(ready.where(*rest))
-    return [InputFile(r[0], r[1] or 0, r[2], r[3], r[4], r[5]) for r in rows]
+    return [InputFile(r[0], r[1] or 0, r[2], r[3], r[4], r[5], r[6]) for r in rows]

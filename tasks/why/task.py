@@ -12,6 +12,7 @@ from culm.core.errors import NotFound
 from culm.wire.error_codes import SERVER_KINDS, words
 from culm.wire.why import Why
 from tasks.lifecycles import TASK as MACHINE
+from tasks.stages.pauses import pausing
 from tasks.stages.throttle import why_throttled
 from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.moves import database_time
@@ -19,7 +20,7 @@ from tasks.store.tables import DATASET, DECISION, HISTORY, JOB
 from tasks.tables import Task
 from tasks.views.shown import moment
 from tasks.why.brokerage import of_brokerage
-from tasks.why.findings import ENDED, NEVER, NOT_YET, TAKEN, WAITS, Finding, many, since
+from tasks.why.findings import ENDED, NEVER, NOT_YET, TAKEN, WAITS, Finding, many, seconds, since
 from tasks.why.lines import of_lines
 from tasks.why.nuclei import kept_choice, of_nuclei
 from tasks.why.search import limit_of_search, of_search
@@ -185,7 +186,7 @@ def _next_jobs(session: Session, task: Task, with_queues: bool) -> Finding:
     if lines is None:
         return _unbrokered(session, task, brokered, throttled)
     further = f"no further jobs for now: {throttled}" if throttled else _further(brokered)
-    further = limit_of_search(session, task) or further
+    further = limit_of_search(session, task) or _pausing(session, task) or further
     # What is not in a job yet may go elsewhere, whatever becomes of those that wait.
     verdict = NOT_YET if lines.verdict == NEVER else lines.verdict
     return replace(
@@ -206,6 +207,10 @@ def _further(brokered: Finding) -> str:
 
 def _unbrokered(session: Session, task: Task, brokered: Finding, throttled: str) -> Finding:
     details = brokered.details
+    words_ = _pausing(session, task)
+    if words_:
+        details = (*_errors(session, task.id), *details)
+        return replace(brokered, verdict=NOT_YET, summary=words_, details=details)
     if throttled:
         return replace(brokered, verdict=NOT_YET, summary=f"it is held back: {throttled}")
     if task.status == _T.PENDING and task.next_look_at is not None:
@@ -215,6 +220,15 @@ def _unbrokered(session: Session, task: Task, brokered: Finding, throttled: str)
     if brokered.verdict == TAKEN and task.reason:
         return replace(brokered, verdict=NOT_YET, details=(f"held back: {task.reason}", *details))
     return replace(brokered, details=details)
+
+
+def _pausing(session: Session, task: Task) -> str:
+    """What is said if all input that is left pauses; else nothing."""
+    found = pausing(session, task.id)
+    if found is None or found.n_files < _n_unused(session, task.id):
+        return ""
+    files, soonest = many(found.n_files, "input file"), seconds(found.seconds)
+    return f"the system failed {files} again and again: the next try is in {soonest}"
 
 
 def _n_unused(session: Session, task_id: int) -> int:

@@ -9,13 +9,14 @@ import pytest
 from culm.core.errors import NotFound
 from culm.wire.job_spec import PilotSpec, WorkAnswer, WorkRequest
 from tasks.queue_changes import set_queue, set_queue_status
-from tasks.retry_rules import MAX_LOST
+from tasks.retry_rules import FREE_LOSSES, MAX_LOST
 from tasks.stages.dispatch import dispatch, sign_off, sign_on
 from tasks.statuses import QueueStatus
 from tasks.store.books import Books
+from tasks.why.task import why_task
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.racers import Racers
-from tests.integration.tasks.scene import PAST, expire_leases, rows, sql, status, value
+from tests.integration.tasks.scene import PAST, end_pauses, expire_leases, rows, sql, status, value
 
 
 def waiting_jobs(books: Books, n_jobs: int = 3, **changes: Any) -> int:
@@ -220,6 +221,12 @@ def test_job_that_was_never_started_costs_its_owner_nothing_but_has_an_end(books
         assert job.attempt_nr == attempt
         assert value(books, "SELECT n_failed FROM file WHERE status = 'running' LIMIT 1") == 0
         assert expire_leases(books) == "1 jobs lost"
+        if attempt == FREE_LOSSES + 1:
+            run_stages(books)
+            assert not get_work(books, pilot).jobs  # its input pauses: an outage may end meanwhile
+            with books.read() as session:
+                assert "the next try is in" in why_task(session, job.task_id).summary
+        end_pauses(books)
         run_stages(books)
     # A pilot that takes work and never starts it must not keep a file going round for ever.
     assert not get_work(books, pilot).jobs

@@ -22,6 +22,7 @@ from tasks.tables import Task
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.scene import (
     PAST,
+    end_pauses,
     expire_leases,
     rows,
     run_to_the_end,
@@ -223,6 +224,7 @@ def test_wall_limit_and_lost_pilots_spend_no_attempt_but_have_a_cap(books: Books
             expire_leases(books)
         else:
             told(books, pilot, a_report(job, "failed", pilot_error_code=1213))
+        end_pauses(books)
         run_stages(books)
         jobs = get_work(books, pilot).jobs
         assert len(jobs) == (number < 9)

@@ -14,6 +14,7 @@ from tasks.why.task import why_task
 from tests.builders import a_dataset, a_pilot, a_report, a_task, report, run_stages, task_row
 from tests.integration.tasks.scene import (
     adds_up,
+    end_pauses,
     expire_leases,
     rows,
     run_jobs,
@@ -187,6 +188,7 @@ def test_lost_pilots_spend_no_try_of_a_point(books: Books) -> None:
     for _ in range(4):
         assert len(work_of(books, pilot)) == 1
         expire_leases(books)  # it is never heard of again
+        end_pauses(books)
         run_stages(books)
     search_on(books, pilot)
     assert status(books, task_id) == "done"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from culm.wire.error_codes import KINDS, SERVER_KINDS, PilotError, ServerError
 from tasks.lifecycles import FileEvent
-from tasks.retry_rules import MAX_LOST, Tries, after_failure, spends_attempt
+from tasks.retry_rules import MAX_LOST, Tries, after_failure, pause_seconds, spends_attempt
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,14 @@ def test_caps_hold_over_any_sequence_of_failures(cap: int, failures: list[bool])
 def test_ending_task_tries_nothing_again() -> None:
     event, _ = after_failure(Tries(0, 0, 3), spends=False, task_is_ending=True)
     assert event == FileEvent.FAILED
+
+
+@pytest.mark.parametrize(
+    ("n_lost", "seconds"), [(1, 0), (2, 0), (3, 60), (4, 120), (6, 480), (7, 900), (10, 900)]
+)
+def test_what_the_system_fails_often_pauses_longer(n_lost: int, seconds: float) -> None:
+    assert pause_seconds(n_lost) == seconds
+
+
+def test_tries_of_a_file_outlast_an_outage_of_an_hour() -> None:
+    assert sum(map(pause_seconds, range(1, MAX_LOST))) == 3600
