@@ -35,6 +35,7 @@ from server.logs import set_up_logging
 from server.metrics import Metrics
 from server.nouns import NOUNS, by_heat
 from server.openapi import openapi_document
+from server.panda.access import PandaWords
 from server.parts import Parts
 from server.sandboxes import SandboxStore
 from server.storage import drop_old_drafts
@@ -98,6 +99,7 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
     app.add_middleware(HotPaths, nouns=NOUNS)
     app.add_middleware(Identification, tokens=tokens, now=now)
     app.add_middleware(Boundary, metrics=metrics)
+    app.add_middleware(PandaWords)
     return app
 
 

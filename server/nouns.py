@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from server.panda.nouns import PANDA_NOUNS
 from server.routes.audit import audit
 from server.routes.configuration import configuration
 from server.routes.datasets import datasets
@@ -28,7 +29,7 @@ from server.routing import Noun
 NOUNS = (
     tasks, searches, jobs, workflows, datasets, files, sandboxes, queues, grid, pilots, workers,
     shares, resource_types, configuration, retry_rules, storage, organisations, whoami, audit,
-    metrics, health,
+    metrics, health, *PANDA_NOUNS,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

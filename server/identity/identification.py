@@ -14,7 +14,14 @@ from server.identity.tokens import TokenChecker
 from server.problems import problem_reply
 
 PUBLIC_PATHS = frozenset(
-    {b"/v1/health", b"/v1/ready", b"/openapi.json", b"/docs", b"/v1/organisations"}
+    {
+        b"/v1/health",
+        b"/v1/ready",
+        b"/openapi.json",
+        b"/docs",
+        b"/v1/organisations",
+        b"/api/v1/system/is_alive",
+    }
 )
 """Compared byte by byte with the path as it was sent: nothing encoded, doubled or added fits."""
 _PUBLIC_METHODS = frozenset({"GET", "HEAD"})

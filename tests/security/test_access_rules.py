@@ -20,6 +20,7 @@ PUBLIC = {
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/v1/organisations"),
+    ("GET", "/api/v1/system/is_alive"),
 }
 VALUES = {"task_id": "10000001", "job_id": "1", "name": "user.alice.x", "lfn": "f.dat",
           "digest": "0" * 64, "endpoint_name": "LOCAL", "path": "user.alice.x/f.dat",
