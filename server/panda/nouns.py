@@ -1,5 +1,8 @@
 """All nouns of PanDA's wire."""
 
+from server.panda.routes.files import files
+from server.panda.routes.jobs import jobs
 from server.panda.routes.system import system
+from server.panda.routes.task_reading import tasks
 
-PANDA_NOUNS = (system,)
+PANDA_NOUNS = (system, files, tasks, jobs)
