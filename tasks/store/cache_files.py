@@ -38,7 +38,7 @@ def digests_of(session: Session, name: str) -> list[str]:
 
 
 def same_content(session: Session, owner: str, content: Content) -> tuple[str, str] | None:
-    """Name and digest of the newest archive of this owner with this content; None: there is none."""
+    """Name and digest of this owner's newest archive with this content; None if there is none."""
     return session.exec(
         select(CacheFile.name, CacheFile.digest)
         .where(CacheFile.owner == owner, CacheFile.crc32 == content.crc32,
