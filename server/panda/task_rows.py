@@ -14,7 +14,7 @@ from sqlmodel import Session
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
 from tasks.statuses import TaskStatus as T
-from tasks.store.bulk import id_in
+from tasks.store.bulk import id_in, text_in
 from tasks.store.tables import DATASET, STEP, TASK, core
 from tasks.tables import TaskOriginal
 from tasks.views.shown import like
@@ -129,7 +129,7 @@ def request_ids(session: Session, ids: Sequence[int]) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-Condition = Callable[[Session, str], ColumnElement[bool]]
+Condition = Callable[[Session, list[str]], ColumnElement[bool]]
 
 
 def _filtered(session: Session, query: Select[Any], filters: Mapping[str, str]) -> Select[Any]:
@@ -139,36 +139,36 @@ def _filtered(session: Session, query: Select[Any], filters: Mapping[str, str]) 
         raise InvalidRequest("unknown filter", faults=faults)
     for name, value in filters.items():
         words = [word for word in str(value).split("|") if word]
-        query = query.where(or_(false(), *(_FILTERS[name](session, word) for word in words)))
+        query = query.where(_FILTERS[name](session, words))
     return query
 
 
-def _by_id(_session: Session, word: str) -> ColumnElement[bool]:
-    return TASK.c.id == _number(word)
+def _by_id(session: Session, words: list[str]) -> ColumnElement[bool]:
+    return id_in(TASK.c.id, _numbers(words), session)
 
 
-def _by_request(session: Session, word: str) -> ColumnElement[bool]:
-    number = _number(word)
-    steps = select(STEP.c.task_id).where(STEP.c.workflow_id == number)
-    return or_(TASK.c.id == number, TASK.c.id.in_(steps))
+def _by_request(session: Session, words: list[str]) -> ColumnElement[bool]:
+    numbers = _numbers(words)
+    steps = select(STEP.c.task_id).where(id_in(STEP.c.workflow_id, numbers, session))
+    return or_(id_in(TASK.c.id, numbers, session), TASK.c.id.in_(steps))
 
 
-def _by_super(_session: Session, word: str) -> ColumnElement[bool]:
-    return TASK.c.status.in_([str(status) for status in T if super_status(status) == word])
+def _by_super(_session: Session, words: list[str]) -> ColumnElement[bool]:
+    return TASK.c.status.in_([str(status) for status in T if super_status(status) in words])
 
 
-def _by_name(session: Session, word: str) -> ColumnElement[bool]:
+def _by_name(session: Session, words: list[str]) -> ColumnElement[bool]:
     # A container's name ends in a slash where the client wrote it, and without one in our books.
-    return like(session, TASK.c.name, word.removesuffix("/"))
+    return or_(false(), *(like(session, TASK.c.name, word.removesuffix("/")) for word in words))
 
 
-def _by_user(_session: Session, word: str) -> ColumnElement[bool]:
+def _by_user(session: Session, words: list[str]) -> ColumnElement[bool]:
     # The client shows names with capitals that no account has.
-    return func.lower(TASK.c.user_name) == word.lower()
+    return text_in(func.lower(TASK.c.user_name), [word.lower() for word in words], session)
 
 
 def _equal(column: str) -> Condition:
-    return lambda _session, word: TASK.c[column] == word
+    return lambda session, words: text_in(TASK.c[column], words, session)
 
 
 _FILTERS: Mapping[str, Condition] = {
@@ -180,8 +180,9 @@ _FILTERS: Mapping[str, Condition] = {
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 
-def _number(word: str) -> int:
-    if not _DIGITS.fullmatch(word):
-        fault = FieldFault("filters", ascii(word)[:80], "a task's number")
+def _numbers(words: list[str]) -> list[int]:
+    odd = [word for word in words if not _DIGITS.fullmatch(word)]
+    if odd:
+        fault = FieldFault("filters", ascii(odd[0])[:80], "a task's number")
         raise InvalidRequest("this filter takes numbers", faults=[fault])
-    return int(word)
+    return [int(word) for word in words]
