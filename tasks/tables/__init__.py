@@ -25,6 +25,7 @@ from tasks.tables.retry_rule import RetryRule
 from tasks.tables.sandbox import Sandbox
 from tasks.tables.scouting import TaskScouting
 from tasks.tables.search import Search, SearchPoint
+from tasks.tables.secret import Secret, SecretUse
 from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatistics
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
 from tasks.tables.task import Task, TaskOriginal, TaskParameters
@@ -37,8 +38,8 @@ __all__ = [
     "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
     "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
-    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "ShareRule",
-    "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskOriginal",
-    "TaskParameters",
+    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
+    "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",
+    "Task", "TaskOriginal", "TaskParameters",
     "TaskScouting", "User", "WakeUp", "WorkerTarget", "Workflow", "WorkflowPlan", "WorkflowStep",
 ]  # fmt: skip
