@@ -20,18 +20,20 @@ _COMMANDS = {
 _READING = ("get_status",)
 
 
-def carry_out(asked: Asked, name: str, workflow_id: int) -> Any:
-    """What a command gives: lines of text for get_status, else [[0, words]].
+def carry_out(asked: Asked) -> Any:
+    """What the command `command_name` gives: lines of text for get_status, else [[0, words]].
 
     Raises:
-        InvalidRequest: there is no such command here.
+        InvalidRequest: there is no such command here, or no workflow is named.
         NotFound: the workflow is not there, or another's.
         WrongStatus: its status does not take the command.
     """
-    command = name.partition("+")[0]  # a client may add the host that it has in mind
+    # A client may add the host that it has in mind.
+    command = asked.text("command_name").partition("+")[0]
     if command not in (*_COMMANDS, *_READING):
         needed = unknown_name(command, [*_COMMANDS, *_READING])
         raise wrong("command_name", command, f"there is no iDDS here; of its commands: {needed}")
+    workflow_id = _request_id(asked)
     with asked.parts.books.read() as session:
         if not may_see(asked.actor, workflow_owner(session, workflow_id)):
             raise NotFound(f"no workflow {workflow_id} of yours")
@@ -42,12 +44,8 @@ def carry_out(asked: Asked, name: str, workflow_id: int) -> Any:
     return [[0, answer.message]]
 
 
-def request_id_of(asked: Asked) -> int:
-    """The workflow that kwargs, or the first of args, name; both are JSON texts.
-
-    Raises:
-        InvalidRequest: neither does.
-    """
+def _request_id(asked: Asked) -> int:
+    """The workflow that kwargs, or the first of args, name; both are JSON texts."""
     arguments = _json(asked, "args", list)
     named = _json(asked, "kwargs", dict)
     number = named.get("request_id", arguments[0] if arguments else None)

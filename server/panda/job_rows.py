@@ -91,11 +91,16 @@ def _shown(row: Row[Any], files: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "jobDispatcherErrorCode": row.server_error_code,
         "jobDispatcherErrorDiag": row.server_error_diag or None,
         "commandToPilot": "tobekilled" if row.kill_reason else None,
-        "cpuConsumptionTime": metrics.get("cpu_seconds"), "maxRSS": metrics.get("max_rss_kb"),
+        "cpuConsumptionTime": metrics.get("cpu_seconds"),
+        "maxPSS": _kilobytes(metrics.get("max_pss_mb")),
         "nInputFiles": kinds.count("input"), "nInputDataFiles": kinds.count("input"),
         "nOutputDataFiles": kinds.count("output"),
         "Files": files,
     }  # fmt: skip
+
+
+def _kilobytes(megabytes: float | None) -> int | None:
+    return None if megabytes is None else round(megabytes * 1024)
 
 
 def _files(session: Session, job_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:

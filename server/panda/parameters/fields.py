@@ -20,6 +20,7 @@ PLAIN = {
     "nFilesPerMergeJob": "n_files_per_merge_job", "nGBPerMergeJob": "n_gb_per_merge_job",
     "nEventsPerMergeJob": "n_events_per_merge_job", "tgtMaxOutputForNG": "tgt_max_output_gb",
     "nMaxFilesPerJob": "max_files_per_job", "mergeOutput": "merge_output",
+    "useSecrets": "use_secrets",
 }  # fmt: skip
 """Task parameters that are a field of a specification as they are."""
 
@@ -27,7 +28,7 @@ READ = frozenset({
     "taskName", "vo", "architecture", "processingType", "prodSourceLabel", "site", "excludedSite",
     "includedSite", "currentPriority", "taskPriority", "ramCount", "ramCountUnit", "cpuTime",
     "cpuTimeUnit", "walltime", "maxWalltime", "nFiles", "log", "jobParameters", "mergeSpec",
-    "buildSpec", "container_name", "multiStepExec", "useLocalIO", "allowInputLAN", "useSecrets",
+    "buildSpec", "container_name", "multiStepExec", "useLocalIO", "allowInputLAN",
     "transPath", "hpoWorkflow", "hpoRequestData", "maxNumJobs", "totNumJobs", "segmentedWork",
     "segmentSpecs", "noWaitParent", "minCpuEfficiency", "uniqueTaskName",
 })  # fmt: skip

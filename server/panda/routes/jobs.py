@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from culm.core.errors import CulmError
+from culm.core.errors import CulmError, NotAllowed
 from server.panda.asked import Asked
 from server.panda.calls import Calls
 from server.panda.codes import code_of
@@ -32,6 +32,12 @@ def get_description_incl_archive(asked: Asked) -> Said:
 def kill(asked: Asked) -> Said:
     """Kill jobs; `data` says of each whether it was taken up, and why not."""
     return Said(data=[_kill(asked, job_id) for job_id in asked.numbers("job_ids")])
+
+
+@_calls.post("submit", told=True)
+def submit(_asked: Asked) -> Said:
+    """Refused: jobs are made from tasks."""
+    raise NotAllowed("jobs are made from tasks here", hint="submit a task: prun, task/submit")
 
 
 @_calls.get("get_metadata_for_analysis_jobs", told=True)

@@ -13,7 +13,7 @@ from server.identity.access import PERSON, may_see
 from server.panda.asked import Asked, wrong
 from server.panda.calls import Calls, asked_of
 from server.panda.envelope import Said, json_answer, words_of
-from server.panda.idds import carry_out, request_id_of
+from server.panda.idds import carry_out
 from server.panda.workflow_rows import workflow_details
 from server.panda.workflow_submission import checked_words, submitted_id
 from server.routing import Noun, Terms
@@ -54,13 +54,13 @@ async def put_workflow_request(request: Request) -> Response:
 @workflows.post(f"{OLD}/execute_idds_workflow_command", Terms(PERSON, answers=_JSON))
 async def execute_idds_workflow_command(request: Request) -> Response:
     """Command a workflow: get_status, abort, retry, finish, suspend, resume."""
-    return await _pair(request, _command)
+    return await _pair(request, carry_out)
 
 
 @workflows.post(f"{OLD}/relay_idds_command", Terms(PERSON, answers=_JSON))
 async def relay_idds_command(request: Request) -> Response:
     """The same commands, as iDDS' own client names them; others are refused by name."""
-    return await _pair(request, _command)
+    return await _pair(request, carry_out)
 
 
 @workflows.post(f"{OLD}/putEventPickingRequest", Terms(PERSON, answers="text/plain"))
@@ -82,10 +82,6 @@ def _put(asked: Asked) -> dict[str, Any]:
         return {"status": True, "log": checked_words(asked, params)}
     except UserError as error:
         return {"status": False, "log": _lines(error)}
-
-
-def _command(asked: Asked) -> Any:
-    return carry_out(asked, asked.text("command_name"), request_id_of(asked))
 
 
 def _lines(error: CulmError) -> str:
