@@ -17,7 +17,7 @@ FIELD = b"file"
 
 
 class Upload:
-    """The part `file` of a multipart body; its name is known once its first bytes came."""
+    """The part `file` of a multipart body; its name is good once all of its bytes came."""
 
     def __init__(self, request: Request, limits: BodyLimits) -> None:
         self._request = request
@@ -29,14 +29,7 @@ class Upload:
 
     @property
     def name(self) -> str:
-        """The name that the sender gave the file.
-
-        Raises:
-            InvalidRequest: it gave none, or one that is no file name.
-        """
-        if not names.LFN.fullmatch(self._name):
-            fault = FieldFault("file", ascii(self._name)[:80], names.LFN_RULE)
-            raise InvalidRequest("the uploaded file has no good name", faults=[fault])
+        """The name that the sender gave the file."""
         return self._name
 
     async def blocks(self) -> AsyncIterator[bytes]:
@@ -44,7 +37,7 @@ class Upload:
 
         Raises:
             TooLarge, InvalidRequest: as the limits say.
-            InvalidRequest: the body is no form with a file, or ends before its end.
+            InvalidRequest: the body is no form with a file of a good name, or ends too early.
         """
         parser = self._parser()
         async for block in blocks(self._request, self._limits):
@@ -59,6 +52,7 @@ class Upload:
             raise _no_file("its end is missing")
         if not self._name:
             raise _no_file("no part named file")
+        _check_name(self._name)
 
     def _parser(self) -> MultipartParser:
         kind, options = parse_options_header(self._request.headers.get("content-type"))
@@ -94,6 +88,12 @@ class Upload:
 
     def _on_end(self) -> None:
         self._ended = True
+
+
+def _check_name(name: str) -> None:
+    if not names.LFN.fullmatch(name):
+        fault = FieldFault("file", ascii(name)[:80], names.LFN_RULE)
+        raise InvalidRequest("the uploaded file has no good name", faults=[fault])
 
 
 def _base(path: bytes) -> str:

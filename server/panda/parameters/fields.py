@@ -20,7 +20,7 @@ PLAIN = {
     "nFilesPerMergeJob": "n_files_per_merge_job", "nGBPerMergeJob": "n_gb_per_merge_job",
     "nEventsPerMergeJob": "n_events_per_merge_job", "tgtMaxOutputForNG": "tgt_max_output_gb",
     "nMaxFilesPerJob": "max_files_per_job", "mergeOutput": "merge_output",
-    "useSecrets": "use_secrets",
+    "useSecrets": "use_secrets", "forceStaged": "force_staged",
 }  # fmt: skip
 """Task parameters that are a field of a specification as they are."""
 
