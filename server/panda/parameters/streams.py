@@ -9,12 +9,9 @@ from typing import Any
 from culm.core.errors import FieldFault
 from culm.wire.task_spec import InputStream
 from server.panda.parameters.faults import fault
+from server.panda.parameters.patterns import shell_patterns
 
 _STREAM = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?:/[A-Z]+)?\}")
-_LOGS = r"\.log\.tgz(\.\d+)*$"
-"""What prun leaves out of every input, unless --useLogAsInput is given."""
-_LOGS_AS_PATTERNS = ("*.log.tgz", "*.log.tgz.[0-9]*")
-_NO_PATTERN = re.compile(r"[\\^$|+(){}]")
 _TAKEN = frozenset({
     "type", "param_type", "value", "dataset", "expand", "consolidate", "include", "exclude",
     "offset", "files", "nFilesPerJob", "reusable", "hidden", "padding",
@@ -42,33 +39,27 @@ def input_streams(
             n_files_per_job=item.get("nFilesPerJob") or None,
             n_files=n_files if number == 0 else None,
             n_skip=item.get("offset") or 0,
-            match=_patterns(item, faults),
-            anti_match=_exceptions(item, faults),
+            match=_files(item) or _patterns("include", item, faults),
+            anti_match=_patterns("exclude", item, faults),
         )
 
 
-def _patterns(item: Mapping[str, Any], faults: list[FieldFault]) -> tuple[str, ...]:
-    files = item.get("files")
-    if files:
-        names = files if isinstance(files, list) else _words(files)
-        # A file in a list may come with the place that it was found at.
-        return tuple(str(name).rsplit(":", 1)[-1] for name in names)
-    return tuple(_checked("include", _words(item.get("include")), faults))
+def _files(item: Mapping[str, Any]) -> tuple[str, ...]:
+    files = item.get("files") or ()
+    names = files if isinstance(files, list) else _words(files)
+    # A file in a list may come with the place that it was found at.
+    return tuple(str(name).rsplit(":", 1)[-1] for name in names)
 
 
-def _exceptions(item: Mapping[str, Any], faults: list[FieldFault]) -> tuple[str, ...]:
+def _patterns(key: str, item: Mapping[str, Any], faults: list[FieldFault]) -> tuple[str, ...]:
     found: list[str] = []
-    for word in _words(item.get("exclude")):
-        found += _LOGS_AS_PATTERNS if word == _LOGS else _checked("exclude", (word,), faults)
+    for word in _words(item.get(key)):
+        patterns = shell_patterns(word)
+        if patterns is None:
+            needed = "a pattern with * and ? is taken, like *AOD*, no other expression"
+            faults.append(fault(f"jobParameters.{key}", word, needed))
+        found += patterns or ()
     return tuple(found)
-
-
-def _checked(field: str, words: Sequence[str], faults: list[FieldFault]) -> Iterator[str]:
-    for word in words:
-        if _NO_PATTERN.search(word):
-            needed = "a shell pattern like *AOD* is taken, no regular expression"
-            faults.append(fault(f"jobParameters.{field}", word, needed))
-        yield word
 
 
 def _words(text: Any) -> tuple[str, ...]:

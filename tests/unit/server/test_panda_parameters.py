@@ -19,6 +19,7 @@ from server.panda.asked import Asked
 from server.panda.bodies import body_fields
 from server.panda.native_workflows import as_cwl
 from server.panda.parameters.changes import changed_fields
+from server.panda.parameters.patterns import shell_patterns
 from server.panda.parameters.search import steering_command
 from server.panda.parameters.task import Asker, task_spec
 
@@ -61,6 +62,22 @@ def test_input_with_a_secondary_stream_is_merged() -> None:
         outputs=("out.txt", "log*.txt"), n_files_per_job=3, max_files_per_job=200, sandbox=DIGEST,
         merge_output=True, merge_script="python merge.py -o %OUT -i %IN", activity="user",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "patterns"), [
+    (r".*0\.txt", ("*0.txt*",)), (r"AOD", ("*AOD*",)), (r"^a.b$", ("a?b",)), (r".*", ("*",)),
+    (r"\.log\.tgz(\.\d+)*$", ("*.log.tgz", "*.log.tgz.[0-9]*")), (r"x\d[^ab]$", ("*x[0-9][!ab]",)),
+    (r"a+", None), (r"(a|b)", None), (r"a{2}", None), ("[", None), ("\\w", None),
+])  # fmt: skip
+def test_expression_is_a_pattern(expression: str, patterns: tuple[str, ...] | None) -> None:
+    assert shell_patterns(expression) == patterns
+
+
+def test_expression_that_is_no_pattern_is_named() -> None:
+    parameters = sample(10000003)
+    parameters["jobParameters"][7]["include"] = "(a|b)"
+    [fault] = faults_of(parameters)
+    assert fault.startswith("jobParameters.include: '(a|b)' - a pattern with * and ? is taken")
 
 
 def test_build_is_read_from_its_quoted_line() -> None:
