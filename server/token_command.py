@@ -42,7 +42,7 @@ def issue(
     if out is None:
         typer.echo(token)
         return
-    write_private(out, token.encode() + b"\n")
+    write_private(out, token.encode())
     typer.echo(f"written to {out}", err=True)
 
 

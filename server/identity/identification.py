@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -14,9 +15,18 @@ from server.identity.tokens import TokenChecker
 from server.problems import problem_reply
 
 PUBLIC_PATHS = frozenset(
-    {b"/v1/health", b"/v1/ready", b"/openapi.json", b"/docs", b"/v1/organisations"}
+    {
+        b"/v1/health",
+        b"/v1/ready",
+        b"/openapi.json",
+        b"/docs",
+        b"/v1/organisations",
+        b"/api/v1/system/is_alive",
+    }
 )
 """Compared byte by byte with the path as it was sent: nothing encoded, doubled or added fits."""
+_LOGIN_CONFIG = re.compile(rb"/auth/[A-Za-z0-9_][A-Za-z0-9._-]{0,62}_auth_config\.json")
+"""Where PanDA's client looks how to log in, before it has a token."""
 _PUBLIC_METHODS = frozenset({"GET", "HEAD"})
 _SCHEME = b"bearer "
 
@@ -70,4 +80,5 @@ def _organisation(scope: Scope) -> str:
 def is_public(scope: Scope) -> bool:
     """Whether this request is on the exact list of those that need no token."""
     path = scope.get("raw_path") or scope["path"].encode()
-    return scope["method"] in _PUBLIC_METHODS and path in PUBLIC_PATHS
+    known = path in PUBLIC_PATHS or _LOGIN_CONFIG.fullmatch(path) is not None
+    return scope["method"] in _PUBLIC_METHODS and known

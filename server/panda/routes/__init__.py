@@ -1,0 +1,1 @@
+"""The calls of PanDA's wire, by noun."""
