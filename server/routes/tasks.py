@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from culm.wire.forecast import Forecast
 from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
@@ -23,6 +24,7 @@ from culm.wire.why import Why
 from server.bodies import JsonBody
 from server.dataset_names import check_may_write
 from server.identity.access import PERSON, actor_of, id_in_path, owner_or_admin
+from server.identity.actor import Actor
 from server.limits import SMALL
 from server.parts import Parts, parts_of
 from server.races import looking_again
@@ -52,6 +54,7 @@ from tasks.views.history import decision, history
 from tasks.views.jobs import JobFilter, job_list
 from tasks.views.resources import task_resources
 from tasks.views.tasks import TaskFilter, task_list, task_owner, task_version, task_view
+from tasks.why.forecast import forecast
 from tasks.why.task import why_task
 
 tasks = Noun("tasks", "The unit of work for one scientific objective: input, command, output.")
@@ -82,13 +85,24 @@ def submit_task(
     `Idempotency-Key` answers with the same task and status 200.
     """
     actor = actor_of(request)
-    # Its outputs are datasets that begin with the task's name.
-    check_may_write(actor, spec.name, None)
-    check_may_claim(actor, spec)
-    spec = with_organisation(actor, spec)
+    spec = _allowed(actor, spec)
     books, task_key = parts_of(request).books, key_or_new(key)
     accepted = looking_again(lambda: submit(books, spec, actor.subject, task_key))
     return reply(accepted, 201 if accepted.created else 200)
+
+
+@tasks.post("/v1/tasks/check",
+            Terms(PERSON, takes=TaskSpec, answers=Forecast, example=_EXAMPLE))  # fmt: skip
+def check_task(
+    request: Request, spec: Annotated[TaskSpec, Depends(JsonBody(TaskSpec))]
+) -> Response:
+    """What a task would become: how many jobs, of what size, where, how long.
+
+    It is split and brokered as if it were submitted now; nothing is written. Its sandbox need not
+    be here.
+    """
+    actor = actor_of(request)
+    return reply(forecast(parts_of(request).books, _allowed(actor, spec), actor.subject))
 
 
 @tasks.get("/v1/tasks", Terms(PERSON, answers=TaskList))
@@ -215,6 +229,14 @@ def command_task(
     """
     user = actor_of(request).subject
     return reply(command(parts_of(request).books, task_id, order, user))
+
+
+def _allowed(actor: Actor, spec: TaskSpec) -> TaskSpec:
+    """The task as the actor may submit it."""
+    # Its outputs are datasets that begin with the task's name.
+    check_may_write(actor, spec.name, None)
+    check_may_claim(actor, spec)
+    return with_organisation(actor, spec)
 
 
 def _is_newer(parts: Parts, task_id: int, seen: int) -> bool | None:
