@@ -54,7 +54,7 @@ def prun(**options: Any) -> Prun:
             fault = FieldFault(name, repr(value), unknown_name(name, [*OPTIONS, *spelled]))
             raise InvalidRequest("prun does not know this option", faults=[fault])
         found[known] = ",".join(value) if isinstance(value, (list, tuple)) else value
-    if "exec" not in found:
+    if "exec" not in found and found.get("load_json") is None:
         raise InvalidRequest("--exec is missing: say what each job runs")
     return Prun(**found)
 
