@@ -78,7 +78,7 @@ class SubmissionCalls(Calls):
         """
         spec = prepared.spec
         if prepared.chosen and prepared.chosen.files:
-            with self._packed(prepared.chosen) as packed:
+            with self.packed(prepared.chosen) as packed:
                 spec = replace(spec, sandbox=packed.digest)
         try:
             return self._post(Forecast, spec, "tasks", "check")
@@ -99,14 +99,19 @@ class SubmissionCalls(Calls):
         """
         if not chosen.files:
             return None
-        with self._packed(chosen) as packed:
+        with self.packed(chosen) as packed:
             path = path_of("sandboxes", packed.digest)
             if not self.transport.exists(path):
                 self.transport.json(_put(path, packed))
             return packed.digest
 
     @contextmanager
-    def _packed(self, chosen: Chosen) -> Iterator[Packed]:
+    def packed(self, chosen: Chosen) -> Iterator[Packed]:
+        """These files as one archive, which is there for the time of the block.
+
+        Raises:
+            TooLarge: they are over `sandbox_max_mb`.
+        """
         with tempfile.TemporaryDirectory(prefix="culm-") as folder:
             yield pack_sandbox(chosen, Path(folder) / "sandbox", self.settings.sandbox_max_mb)
 
