@@ -27,6 +27,7 @@ ENTRIES = {
     "hpo": Entry("Submit a hyperparameter search, and look at one.", "culm.cli.hpo:app"),
     "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task_commands:app"),
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),
+    "book": Entry("Keep the book of your tasks, as pbook does.", "culm.cli.book.command:app"),
     "why": Entry("Say what hinders a task or job, and what would help.", "culm.cli.why:app"),
     "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),
     "queue": Entry("List queues and set them.", "culm.cli.queue:app"),

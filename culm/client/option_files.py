@@ -50,9 +50,15 @@ def options_in(kind: type[Any], path: str, read: Reader) -> dict[str, Any]:
 
 
 def named(
-    kind: type[Any], options: Mapping[str, Any], document: Document | None = None
+    kind: type[Any],
+    options: Mapping[str, Any],
+    document: Document | None = None,
+    *,
+    typed: bool = True,
 ) -> dict[str, Any]:
     """Options by the fields of `kind`; as Python (`max_points`) or PanDA (`maxPoints`) spells them.
+
+    `typed`: their values are looked at, not their names alone.
 
     Raises:
         InvalidRequest: an option is unknown (the nearest is named) or of the wrong type.
@@ -71,7 +77,7 @@ def named(
             faults.append(FieldFault(where, ascii(value)[:80], words))
             continue
         joined = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        needed = _type_fault(known[field], joined)
+        needed = _type_fault(known[field], joined) if typed else ""
         if needed:
             faults.append(FieldFault(where, ascii(value)[:80], needed))
         found[field] = joined
