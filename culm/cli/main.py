@@ -18,6 +18,9 @@ from culm.core.house import check_house
 
 ENTRIES = {
     "prun": Entry("Submit a task: any command, over any number of files.", "culm.cli.prun:app"),
+    "pathena": Entry(
+        "Submit an Athena task: job options or transformations.", "culm.cli.pathena:app"
+    ),
     "run": Entry("Try a task on this machine alone, before it is submitted."),
     "chain": Entry("Run a workflow of many tasks, written in CWL.", "culm.cli.chain:app"),
     "workflow": Entry("List, show, draw, kill, retry workflows.", "culm.cli.workflow:app"),

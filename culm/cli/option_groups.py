@@ -11,8 +11,9 @@ from typer.core import TyperCommand, TyperGroup
 from culm.core.errors import UserError
 from culm.core.nearest import unknown_name
 
-COMMON = ("run", "input", "output", "split", "search", "evaluation", "submit")
+COMMON = ("trf", "run", "input", "output", "split", "search", "evaluation", "submit")
 """The groups that plain `--help` shows."""
+_SUBMITTING = {"submit": "What is done with the task"}
 ALL = "ALL"
 _WANTED = "culm.help_group"
 
@@ -48,9 +49,10 @@ class GroupedGroup(_Grouped, TyperGroup):
 
 def _titles() -> dict[str, str]:
     """The title of each group of any command, in the order in which they are shown."""
-    from culm.client import hpo_options, prun_options
+    from culm.client import hpo_options, pathena_options, prun_options
 
-    return {**prun_options.GROUPS, **hpo_options.GROUPS, "submit": "What is done with the task"}
+    kinds = (pathena_options.GROUPS, prun_options.GROUPS, hpo_options.GROUPS, _SUBMITTING)
+    return {name: title for groups in kinds for name, title in groups.items()}
 
 
 def _groups(command: Any, ctx: Any) -> Mapping[str, list[tuple[str, str]]]:

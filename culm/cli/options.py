@@ -28,7 +28,7 @@ def options_from(kind: type[T], argument: str) -> Callable[[Callable[..., Any]],
 
     def decorate(function: Callable[..., Any]) -> Any:
         def command(**values: Any) -> Any:
-            own = {f.name: values.pop(f.name) for f in fields(kind)}  # type: ignore[arg-type]
+            own = {f.name: values.pop(f.name) for f in fields(kind) if f.name in values}  # type: ignore[arg-type]
             options = kind(**own)
             if from_file:
                 del values[_HELP_GROUP.name]
@@ -65,7 +65,7 @@ def _stands_there(ctx: typer.Context, name: str) -> bool:
 
 def _parameters(kind: type[Any]) -> list[inspect.Parameter]:
     hints = get_type_hints(kind)
-    return [_parameter(f, hints[f.name]) for f in fields(kind)]
+    return [_parameter(f, hints[f.name]) for f in fields(kind) if f.metadata["flag"]]
 
 
 def _parameter(field: Field[Any], hint: Any) -> inspect.Parameter:

@@ -9,6 +9,7 @@ from types import TracebackType
 from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
+from culm.client.pathena import PathenaCalls
 from culm.client.queues import QueueCalls
 from culm.client.resource_types import ResourceTypeCalls
 from culm.client.retry_rules import RetryRuleCalls
@@ -26,6 +27,7 @@ from culm.core.settings import Settings, load_settings
 class Client(
     TaskCalls,
     SearchCalls,
+    PathenaCalls,
     WorkflowRunCalls,
     JobCalls,
     DatasetCalls,

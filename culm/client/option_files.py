@@ -63,8 +63,9 @@ def named(
     Raises:
         InvalidRequest: an option is unknown (the nearest is named) or of the wrong type.
     """
-    spelled = {f.metadata["flag"].removeprefix("--"): f.name for f in fields(kind)}
-    known = {f.name: str(f.type) for f in fields(kind)}
+    own = [f for f in fields(kind) if f.metadata["flag"]]
+    spelled = {f.metadata["flag"].removeprefix("--"): f.name for f in own}
+    known = {f.name: str(f.type) for f in own}
     found: dict[str, Any] = {}
     faults: list[FieldFault] = []
     for name, value in options.items():

@@ -23,6 +23,10 @@ GROUPS = {
 }
 
 
+INTERNAL = {"flag": "", "help": "", "group": ""}
+"""The metadata of a field that is no option: it is set by the program alone."""
+
+
 def option(group: str, flag: str, words: str) -> dict[str, str]:
     """The metadata of a field that is an option."""
     return {"group": group, "flag": flag, "help": words}

@@ -30,7 +30,7 @@ def test_command_line_wins_over_the_file_even_with_a_default(
     assert found.get("max_attempts", 3) == 3
 
 
-@pytest.mark.parametrize("command", ["prun", "hpo", "chain"])
+@pytest.mark.parametrize("command", ["prun", "hpo", "chain", "pathena"])
 def test_unknown_option_of_a_file_names_the_nearest(
     folder: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
