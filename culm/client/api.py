@@ -9,6 +9,7 @@ from types import TracebackType
 from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
+from culm.client.notices import NoticeCalls
 from culm.client.pathena import PathenaCalls
 from culm.client.queues import QueueCalls
 from culm.client.resource_types import ResourceTypeCalls
@@ -35,6 +36,7 @@ class Client(
     ShareCalls,
     ResourceTypeCalls,
     RetryRuleCalls,
+    NoticeCalls,
     ConfigurationCalls,
     WorkflowCalls,
     ServiceCalls,

@@ -8,6 +8,7 @@ from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from culm.wire.forecast import Forecast
+from culm.wire.notices import TaskSummary
 from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
@@ -45,6 +46,7 @@ from server.routes.parameters import (
 from server.routing import Noun, Terms
 from server.share_claims import check_may_claim, with_organisation
 from server.waiting import unless_gone
+from tasks.notices.summary import task_summary
 from tasks.specs import spec_of
 from tasks.stages.command import command
 from tasks.stages.submit import submit
@@ -182,6 +184,13 @@ def show_task_why(
     """What hinders it or how far it is, in words, and the smallest change that would help."""
     with parts_of(request).books.read() as session:
         return reply(why_task(session, task_id, with_queues=queues))
+
+
+@tasks.get("/v1/tasks/{task_id}/summary", Terms(TASK_OWNER, answers=TaskSummary))
+def show_task_summary(request: Request, task_id: TaskId) -> Response:
+    """What it came to, as notices say it: sites, jobs by their last attempt, datasets."""
+    with parts_of(request).books.read() as session:
+        return reply(task_summary(session, task_id))
 
 
 @tasks.get("/v1/tasks/{task_id}/parameters", Terms(TASK_OWNER, answers=TaskSpec))

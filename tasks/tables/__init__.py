@@ -10,6 +10,7 @@ from tasks.tables.file import File
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
 from tasks.tables.locality import DatasetLocality, Preassignment
+from tasks.tables.notice import Notice, NoticeAddress
 from tasks.tables.pilot import Pilot, WorkerTarget
 from tasks.tables.queue import (
     Link,
@@ -33,7 +34,8 @@ from tasks.tables.workflow import Workflow, WorkflowPlan, WorkflowStep
 __all__ = [
     "Build", "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory",
     "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
-    "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
+    "JobFile", "JobMetadata", "Link", "Lock", "Notice", "NoticeAddress", "NucleusDecision",
+    "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "ShareRule",
     "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskParameters",
