@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import grp
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -20,6 +22,8 @@ from aiosmtpd.handlers import Mailbox
 
 from tests.live_server import free_port
 
+NOBODY = 65534
+"""Dovecot reads no mail as root."""
 USER, PASSWORD = "lelouch", "Qa%hcX45b0_$"
 
 
@@ -56,15 +60,19 @@ class MailServer:
 
 
 @contextmanager
-def smtp_server(folder: Path) -> Iterator[MailServer]:
-    """An SMTP server on loopback."""
-    post = Post(folder)
-    controller = Controller(post, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    try:
-        yield MailServer(controller.port, folder, post)
-    finally:
-        controller.stop()
+def smtp_server() -> Iterator[MailServer]:
+    """An SMTP server on loopback; its Maildir is one that Dovecot's processes may read."""
+    with TemporaryDirectory(prefix="culm-mail-") as place:
+        Path(place).chmod(0o755)
+        post = Post(Path(place) / "box")
+        for folder in (post.mail_dir, *Path(post.mail_dir).iterdir()):
+            Path(folder).chmod(0o777)
+        controller = Controller(post, hostname="127.0.0.1", port=free_port())
+        controller.start()
+        try:
+            yield MailServer(controller.port, Path(place) / "box", post)
+        finally:
+            controller.stop()
 
 
 def dovecot_is_there() -> bool:
@@ -81,16 +89,33 @@ class Dovecot:
 
 
 @contextmanager
-def dovecot(folder: Path, maildir: Path) -> Iterator[Dovecot]:
-    """IMAP and POP3 on loopback, one user, no TLS, as whoever runs the tests."""
+def dovecot(maildir: Path) -> Iterator[Dovecot]:
+    """IMAP and POP3 on loopback, one user, no TLS, as whoever runs the tests.
+
+    Its files lie outside pytest's own directory: for root its parts run as users of their own.
+    """
     found = Dovecot(free_port(), free_port())
-    owner = getpass.getuser()
-    folder.mkdir(mode=0o755)
-    (folder / "users").write_text(
-        f"{USER}:{{PLAIN}}{PASSWORD}:{os.getuid()}:{os.getgid()}::{folder}::\n"
-    )
-    config = folder / "dovecot.conf"
-    config.write_text(f"""
+    with TemporaryDirectory(prefix="culm-mail-") as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        owner = f"{os.getuid() or NOBODY}:{os.getgid() or NOBODY}"
+        (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}:{owner}::{folder}::\n")
+        (folder / "users").chmod(0o644)
+        config = folder / "dovecot.conf"
+        config.write_text(_configuration(folder, maildir, found))
+        binary = shutil.which("dovecot") or "/usr/sbin/dovecot"
+        process = subprocess.Popen([binary, "-F", "-c", config])
+        try:
+            for port in (found.imap_port, found.pop3_port):
+                _wait_for(port, process, folder / "dovecot.log")
+            yield found
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _configuration(folder: Path, maildir: Path, ports: Dovecot) -> str:
+    return f"""
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {folder}/dovecot.log
@@ -102,9 +127,7 @@ auth_mechanisms = plain login
 mail_location = maildir:{maildir}
 first_valid_uid = 0
 first_valid_gid = 0
-default_internal_user = {owner}
-default_internal_group = {_group()}
-default_login_user = {owner}
+{"" if os.getuid() == 0 else _one_user()}
 passdb {{
   driver = passwd-file
   args = {folder}/users
@@ -116,7 +139,7 @@ userdb {{
 service imap-login {{
   chroot =
   inet_listener imap {{
-    port = {found.imap_port}
+    port = {ports.imap_port}
   }}
   inet_listener imaps {{
     port = 0
@@ -125,7 +148,7 @@ service imap-login {{
 service pop3-login {{
   chroot =
   inet_listener pop3 {{
-    port = {found.pop3_port}
+    port = {ports.pop3_port}
   }}
   inet_listener pop3s {{
     port = 0
@@ -134,21 +157,15 @@ service pop3-login {{
 service anvil {{
   chroot =
 }}
-""")
-    process = subprocess.Popen([shutil.which("dovecot") or "/usr/sbin/dovecot", "-F", "-c", config])
-    try:
-        for port in (found.imap_port, found.pop3_port):
-            _wait_for(port, process, folder / "dovecot.log")
-        yield found
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+"""
 
 
-def _group() -> str:
-    import grp
-
-    return grp.getgrgid(os.getgid()).gr_name
+def _one_user() -> str:
+    user, group = getpass.getuser(), grp.getgrgid(os.getgid()).gr_name
+    return (
+        f"default_internal_user = {user}\ndefault_login_user = {user}\n"
+        f"default_internal_group = {group}\n"
+    )
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

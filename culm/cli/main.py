@@ -40,6 +40,10 @@ ENTRIES = {
     ),
     "set": Entry("See and change thresholds at run time.", "culm.cli.thresholds:app"),
     "retry-rule": Entry("See and change what is made of errors.", "culm.cli.retry_rule:app"),
+    "sequence": Entry(
+        "Run steps in an order, each when tasks have ended.",
+        "culm.cli.sequence.command:app",
+    ),
     "notify": Entry("Say where you are told that tasks have ended.", "culm.cli.notify:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
     "login": Entry("Log in at your organisation's identity provider.", "culm.cli.login:app"),

@@ -78,9 +78,9 @@ def hook() -> Iterator[Hook]:
 
 
 @pytest.fixture
-def mail(tmp_path: Path) -> Iterator[MailServer]:
+def mail() -> Iterator[MailServer]:
     """An SMTP server on loopback."""
-    with smtp_server(tmp_path / "mail") as running:
+    with smtp_server() as running:
         yield running
 
 
