@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from culm.client.hpo import options_in
+from culm.client.hpo_options import Hpo
+from culm.client.option_files import options_in
 from culm.client.search_files import Reader
 from culm.core.errors import InvalidRequest
 from culm.core.nearest import nearest
@@ -67,7 +68,7 @@ def options_of_search(found: Arguments, files: Mapping[str, str]) -> dict[str, A
         return found.options
     found.others["loadJson"] = path
     try:
-        loaded = options_in(path, in_bundle(files))
+        loaded = options_in(Hpo, path, in_bundle(files))
     except InvalidRequest as error:
         raise StepFault("; ".join(map(str, error.faults))) from error
     kept = {name: value for name, value in loaded.items() if name not in _OF_WORKFLOW}

@@ -62,6 +62,8 @@ def _flow_of(row: Row) -> Flow[..., Any]:
 
 
 lost_jobs = _flow_of(ROWS["lost_jobs"])
+send_notices = _flow_of(ROWS["send_notices"])
+forget_notices = _flow_of(ROWS["forget_notices"])
 quiet_jobs = _flow_of(ROWS["quiet_jobs"])
 rest_black_holes = _flow_of(ROWS["rest_black_holes"])
 gone_pilots = _flow_of(ROWS["gone_pilots"])
@@ -85,9 +87,10 @@ end_lost_shifts = _flow_of(ROWS["end_lost_shifts"])
 DAEMON_FLOWS = {
     each.name: each
     for each in (
-        lost_jobs, quiet_jobs, rest_black_holes, gone_pilots, clean_up, drop_unmerged,
-        configurator, queue_statistics, rebroker, rebind, count_shares, throttler, age_priorities,
-        update_locality, queue_filler, task_withholder, fast_rebrokerage, pilot_streaming,
+        lost_jobs, send_notices, forget_notices, quiet_jobs, rest_black_holes, gone_pilots,
+        clean_up, drop_unmerged, configurator, queue_statistics, rebroker, rebind, count_shares,
+        throttler, age_priorities, update_locality, queue_filler, task_withholder,
+        fast_rebrokerage, pilot_streaming,
         clean_flow_runs, end_lost_shifts,
     )
 }  # fmt: skip

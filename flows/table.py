@@ -55,6 +55,19 @@ TABLE = (
         period_seconds=10,
     ),
     Row(
+        name="send_notices",
+        words="Owners are told by mail or webhook that their tasks have ended.",
+        function="tasks.notices.sending:send_notices",
+        period_seconds=5,
+        loop=True,
+    ),
+    Row(
+        name="forget_notices",
+        words="Notices that were sent or given up a month ago are forgotten.",
+        function="tasks.notices.sending:forget_notices",
+        period_seconds=86_400,
+    ),
+    Row(
         name="quiet_jobs",
         words="Jobs that waited or ran for too long are brokered again or fail.",
         function="tasks.stages.timeouts:quiet_jobs",

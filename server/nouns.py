@@ -11,6 +11,7 @@ from server.routes.grid import grid
 from server.routes.health import health
 from server.routes.jobs import jobs
 from server.routes.metrics import metrics
+from server.routes.notices import notices
 from server.routes.organisations import organisations
 from server.routes.pilots import pilots
 from server.routes.queues import queues
@@ -29,8 +30,8 @@ from server.routing import Noun
 
 NOUNS = (
     tasks, searches, jobs, workflows, datasets, files, sandboxes, secrets, queues, grid, pilots,
-    workers, shares, resource_types, configuration, retry_rules, storage, organisations, whoami,
-    audit, metrics, health, *PANDA_NOUNS,
+    workers, shares, resource_types, configuration, retry_rules, notices, storage, organisations,
+    whoami, audit, metrics, health, *PANDA_NOUNS,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

@@ -138,6 +138,12 @@ _DERIVED = {
     "auth_dir": "`auth` in `data_dir`",
     "grid_source": "none",
     "images_dir": "none",
+    "smtp_host": "none",
+    "smtp_user": "none",
+    "smtp_password_file": "none",
+    "smtp_from": "`culm@` and this machine's name",
+    "smtp_domains": "all",
+    "webhook_networks": "none",
 }
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from culm.cli.context import client_of
+from culm.cli.option_groups import GroupedCommand
 from culm.cli.options import options_from
 from culm.cli.render import Json, print_json, print_line, say
 from culm.cli.submitting import Key, Timeout, warn_of_left_out
-from culm.client.chain import Chain
+from culm.client.chain import Chain, complete
 from culm.core.units import parse_duration
 from culm.wire.workflows import StepAsRun, WorkflowCheck
 
@@ -26,7 +27,7 @@ Check = Annotated[
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the workflow has ended.")]
 
 
-@app.command()
+@app.command(cls=GroupedCommand)
 @options_from(Chain, "options")
 def chain(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ctx: typer.Context,
@@ -43,7 +44,7 @@ def chain(  # noqa: PLR0913, PLR0917 - each is an option of the command
     With --check nothing is written: every step is printed as it would run (id, type, parents,
     options, output), one of a scatter for each branch, one of a loop in its first iteration.
     """
-    client = client_of(ctx)
+    client, options = client_of(ctx), complete(options)
     if check:
         _look(client, options, as_json=as_json)
         return

@@ -9,26 +9,20 @@ import typer
 
 from culm.cli.context import client_of
 from culm.cli.ids import TaskId, task_id
+from culm.cli.option_groups import GroupedGroup
 from culm.cli.options import options_from
 from culm.cli.render import Json, print_fields, print_json, print_line, print_table, say
-from culm.cli.submitting import Asked, DryRun, Key, Timeout, Wait, submit
+from culm.cli.submitting import Asked, Way, submit
 from culm.client.hpo_options import Hpo
 from culm.wire.search_views import PointView, SearchView
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(cls=GroupedGroup, rich_markup_mode=None)
 
 
 @app.callback(invoke_without_command=True)
 @options_from(Hpo, "options")
-def hpo(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    ctx: typer.Context,
-    options: Hpo,
-    wait: Wait = False,
-    timeout: Timeout = None,
-    dry_run: DryRun = False,
-    key: Key = None,
-    as_json: Json = False,
-) -> None:
+@options_from(Asked, "asked")
+def hpo(ctx: typer.Context, options: Hpo, asked: Asked) -> None:
     """Submit a hyperparameter search: --evaluationExec runs at each point and writes its loss.
 
     Points are chosen by the built-in samplers from --searchSpaceFile, or by your own program
@@ -38,10 +32,13 @@ def hpo(  # noqa: PLR0913, PLR0917 - each is an option of the command
     if ctx.invoked_subcommand is not None:
         return
     client = client_of(ctx)
-    asked = Asked(wait=wait, timeout=timeout, dry_run=dry_run, as_json=as_json,
-                  next_words="culm hpo show")  # fmt: skip
-    submit(client, lambda: client.prepare_search(options, offline=dry_run),
-           lambda prepared: client.send_search(prepared, key), asked)  # fmt: skip
+    way = Way(
+        prepare=lambda: client.prepare_search(options, offline=asked.dry_run),
+        check=client.check_search,
+        send=lambda prepared: client.send_search(prepared, asked.key),
+        next_words="culm hpo show",
+    )
+    submit(client, way, asked)
 
 
 Plots = Annotated[

@@ -18,6 +18,10 @@ from culm.core.house import check_house
 
 ENTRIES = {
     "prun": Entry("Submit a task: any command, over any number of files.", "culm.cli.prun:app"),
+    "pathena": Entry(
+        "Submit an Athena task: job options or transformations.", "culm.cli.pathena:app"
+    ),
+    "run": Entry("Try a task on this machine alone, before it is submitted."),
     "chain": Entry("Run a workflow of many tasks, written in CWL.", "culm.cli.chain:app"),
     "workflow": Entry("List, show, draw, kill, retry workflows.", "culm.cli.workflow:app"),
     "cwl-runner": Entry(
@@ -26,6 +30,7 @@ ENTRIES = {
     "hpo": Entry("Submit a hyperparameter search, and look at one.", "culm.cli.hpo:app"),
     "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task_commands:app"),
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),
+    "book": Entry("Keep the book of your tasks, as pbook does.", "culm.cli.book.command:app"),
     "why": Entry("Say what hinders a task or job, and what would help.", "culm.cli.why:app"),
     "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),
     "queue": Entry("List queues and set them.", "culm.cli.queue:app"),
@@ -36,6 +41,11 @@ ENTRIES = {
     "set": Entry("See and change thresholds at run time.", "culm.cli.thresholds:app"),
     "retry-rule": Entry("See and change what is made of errors.", "culm.cli.retry_rule:app"),
     "secret": Entry("Keep secrets that your jobs need.", "culm.cli.secret:app"),
+    "sequence": Entry(
+        "Run steps in an order, each when tasks have ended.",
+        "culm.cli.sequence.command:app",
+    ),
+    "notify": Entry("Say where you are told that tasks have ended.", "culm.cli.notify:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
     "login": Entry("Log in at your organisation's identity provider.", "culm.cli.login:app"),
     "logout": Entry("Forget the login at the server.", "culm.cli.login:logout_app"),

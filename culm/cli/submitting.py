@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from culm.cli.render import print_json, say
+from culm.client.prun_options import option
 from culm.core.units import parse_duration
 from culm.wire.codec import encode
 
@@ -16,53 +17,81 @@ if TYPE_CHECKING:
     from culm.client import Client
     from culm.client.sandbox import Chosen
     from culm.client.submission import Prepared
+    from culm.wire.forecast import Forecast
     from culm.wire.views import TaskAccepted
 
-Wait = Annotated[bool, typer.Option("--wait", help="Wait until the task has ended.")]
 Timeout = Annotated[
     str | None, typer.Option("--timeout", help="Wait no longer than this: 90, 15m, 2h.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the task and send nothing.")]
 Key = Annotated[
     str | None, typer.Option("--key", help="The same key again gives the same task, not another.")
 ]
 
 
+def _asked(flag: str, words: str) -> dict[str, str]:
+    return option("submit", flag, words)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What is to be done beside submitting; `next_words` name the command that comes next."""
+    """What is to be done beside or in place of submitting: options of every such command."""
 
-    wait: bool
-    timeout: str | None
-    dry_run: bool
-    as_json: bool
-    next_words: str
+    check: bool = field(
+        default=False,
+        metadata=_asked(
+            "--check", "Say how many jobs it would be, where and how long; submit nothing."
+        ),
+    )
+    dry_run: bool = field(
+        default=False, metadata=_asked("--dry-run", "Print the task and send nothing.")
+    )
+    wait: bool = field(default=False, metadata=_asked("--wait", "Wait until the task has ended."))
+    timeout: str | None = field(
+        default=None, metadata=_asked("--timeout", "Wait no longer than this: 90, 15m, 2h.")
+    )
+    key: str | None = field(
+        default=None,
+        metadata=_asked("--key", "The same key again gives the same task, not another."),
+    )
+    json: bool = field(
+        default=False, metadata=_asked("--json", "Print one JSON value and nothing else.")
+    )
 
 
-def submit(
-    client: Client,
-    prepare: Callable[[], Prepared],
-    send: Callable[[Prepared], TaskAccepted],
-    asked: Asked,
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a kind of task is prepared, checked and sent; `next_words` name what comes next."""
+
+    prepare: Callable[[], Prepared]
+    check: Callable[[Prepared], Forecast]
+    send: Callable[[Prepared], TaskAccepted]
+    next_words: str = "culm task wait"
+
+
+def submit(client: Client, way: Way, asked: Asked) -> None:
     """Prepare a task, say what is left out, send it, say what it became; wait if that is asked.
 
     Raises:
-        typer.Exit: with the task's exit code, after waiting.
+        typer.Exit: with the task's exit code, after waiting; after a check with 1 where no queue
+            would ever take its jobs.
     """
     timeout_seconds = parse_duration(asked.timeout) if asked.timeout else None
-    prepared = prepare()
+    prepared = way.prepare()
     if prepared.chosen:
         warn_of_left_out(prepared.chosen)
     if asked.dry_run:
         print_json(encode(prepared.spec))
         return
-    accepted = send(prepared)
-    _tell(accepted, as_json=asked.as_json and not asked.wait, quiet=asked.as_json)
+    if asked.check:
+        from culm.cli.forecast import show_forecast
+
+        raise typer.Exit(show_forecast(way.check(prepared), prepared, as_json=asked.json))
+    accepted = way.send(prepared)
+    _tell(accepted, as_json=asked.json and not asked.wait, quiet=asked.json)
     if asked.wait:
-        code = _wait_for(client, accepted.task_id, timeout_seconds, as_json=asked.as_json)
+        code = _wait_for(client, accepted.task_id, timeout_seconds, as_json=asked.json)
         raise typer.Exit(code)
-    say(f"  next: {asked.next_words} {accepted.task_id}")
+    say(f"  next: {way.next_words} {accepted.task_id}")
 
 
 def warn_of_left_out(chosen: Chosen) -> None:

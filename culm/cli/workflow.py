@@ -78,11 +78,23 @@ def show(
     if as_json:
         print_json(encode(found) | {"steps": encode(steps), "graph": encode(drawn)})
         return
+    _print_workflow(found, steps, drawn, len(steps) if all_ else STEPS_SHOWN)
+
+
+def show_one(client: Client, number: int) -> None:
+    """Print a workflow: its graph, its first steps with their tasks, and what went wrong."""
+    found, steps = client.workflow(number), list(client.steps(number))
+    _print_workflow(found, steps, client.workflow_graph(number), STEPS_SHOWN)
+
+
+def _print_workflow(
+    found: WorkflowView, steps: list[StepView], drawn: WorkflowGraph, most: int
+) -> None:
     print_fields(_fields(found))
     print()
     print_graph(drawn)
     print()
-    _print_steps(steps, len(steps) if all_ else STEPS_SHOWN)
+    _print_steps(steps, most)
 
 
 def _fields(view: WorkflowView) -> list[tuple[str, object]]:

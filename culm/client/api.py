@@ -9,6 +9,8 @@ from types import TracebackType
 from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
+from culm.client.notices import NoticeCalls
+from culm.client.pathena import PathenaCalls
 from culm.client.queues import QueueCalls
 from culm.client.resource_types import ResourceTypeCalls
 from culm.client.retry_rules import RetryRuleCalls
@@ -27,6 +29,7 @@ from culm.core.settings import Settings, load_settings
 class Client(
     TaskCalls,
     SearchCalls,
+    PathenaCalls,
     WorkflowRunCalls,
     JobCalls,
     DatasetCalls,
@@ -34,6 +37,7 @@ class Client(
     ShareCalls,
     ResourceTypeCalls,
     RetryRuleCalls,
+    NoticeCalls,
     ConfigurationCalls,
     WorkflowCalls,
     SecretCalls,

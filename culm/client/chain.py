@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from culm.client.option_files import loaded, wrong_options
 from culm.client.prun_options import option
+from culm.client.search_files import on_disk
+from culm.core.errors import FieldFault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """The options of a workflow's submission; lists are comma-separated, as on the command line."""
 
-    cwl: str = field(metadata=option("run", "--cwl", "The workflow: a CWL file, or file.cwl#name."))
+    COMMAND: ClassVar[str] = "culm chain"
+
+    load_json: str | None = field(
+        default=None,
+        metadata=option(
+            "run", "--loadJson", "Take options from this JSON file; those given here win."
+        ),
+    )
+    cwl: str = field(
+        default="",
+        metadata=option("run", "--cwl", "The workflow: a CWL file, or file.cwl#name."),
+    )
     out_ds: str = field(
-        metadata=option("output", "--outDS", "What the names of its datasets begin with.")
+        default="",
+        metadata=option("output", "--outDS", "What the names of its datasets begin with."),
     )
     yaml: str = field(
         default="", metadata=option("input", "--yaml", "Its inputs: a YAML or JSON file.")
@@ -35,3 +51,21 @@ class Chain:
     exclude_file: str | None = field(
         default=None, metadata=option("files", "--excludeFile", "Patterns of files not to send.")
     )
+
+
+def complete(options: Chain) -> Chain:
+    """The options with those of the file that they name.
+
+    Raises:
+        InvalidRequest: the file is wrong, or what must be said is not.
+    """
+    options = loaded(options, on_disk)
+    needed = {
+        "--cwl": (options.cwl, "name the workflow"),
+        "--outDS": (options.out_ds, "say what the names of its datasets begin with"),
+    }
+    faults = [FieldFault(flag, "missing", words) for flag, (value, words) in needed.items()
+              if not value.strip()]  # fmt: skip
+    if faults:
+        raise wrong_options(Chain, faults)
+    return options

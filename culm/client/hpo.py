@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from culm.client.hpo_options import OPTIONS, Hpo
+from culm.client.hpo_options import Hpo
+from culm.client.option_files import loaded, named
 from culm.client.prun import listed, specification
 from culm.client.prun_options import OPTIONS as OPTIONS_OF_PRUN
 from culm.client.prun_options import Prun
 from culm.client.search_files import (
-    MAX_FAULTS,
-    Document,
     Reader,
     read_document,
     segments,
@@ -20,7 +19,6 @@ from culm.client.search_files import (
     wrong,
 )
 from culm.core.errors import FieldFault, InvalidRequest
-from culm.core.nearest import unknown_name
 from culm.wire.codec import decode, encode
 from culm.wire.search import SearchSpec, Segment
 from culm.wire.task_spec import TaskSpec
@@ -48,76 +46,7 @@ def hpo(**options: Any) -> Hpo:
     Raises:
         InvalidRequest: an option is unknown; the nearest one is named.
     """
-    return Hpo(**_named(options, ""))
-
-
-def loaded(options: Hpo, read: Reader) -> Hpo:
-    """The options with those of the file that `--loadJson` names; what was given wins.
-
-    Raises:
-        InvalidRequest: as `options_in` says.
-    """
-    if options.load_json is None:
-        return options
-    found = options_in(options.load_json, read)
-    return replace(options, **{k: v for k, v in found.items() if _is_default(options, k)})
-
-
-def options_in(path: str, read: Reader) -> dict[str, Any]:
-    """The options in a file that `--loadJson` names, by the fields of `Hpo`.
-
-    Raises:
-        InvalidRequest: an option is unknown or of the wrong type; its line is named.
-    """
-    document = read_document("--loadJson", path, read)
-    if not isinstance(document.value, dict):
-        needed = "an object of options is needed"
-        raise wrong([FieldFault(document.at(), ascii(document.value)[:80], needed)])
-    return _named(document.value, document)
-
-
-def _is_default(options: Hpo, name: str) -> bool:
-    default = next(f.default for f in fields(Hpo) if f.name == name)
-    return bool(getattr(options, name) == default)
-
-
-def _named(options: Mapping[str, Any], document: Document | str) -> dict[str, Any]:
-    spelled = {flag.removeprefix("--"): name for name, flag in OPTIONS.items()}
-    found: dict[str, Any] = {}
-    faults: list[FieldFault] = []
-    for name, value in options.items():
-        if len(faults) >= MAX_FAULTS:
-            break
-        known = spelled.get(name, name)
-        where = name if isinstance(document, str) else f"{document.at(name)}: {name}"
-        if known not in OPTIONS:
-            words = unknown_name(name, [*OPTIONS, *spelled])
-            faults.append(FieldFault(where, ascii(value)[:80], words))
-            continue
-        joined = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        needed = _type_fault(known, joined)
-        if needed:
-            faults.append(FieldFault(where, ascii(value)[:80], needed))
-        found[known] = joined
-    if faults:
-        raise wrong(faults)
-    return found
-
-
-_WORDS = {"str": "a string is needed", "int": "a whole number is needed",
-          "float": "a number is needed", "bool": "true or false is needed"}  # fmt: skip
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "float": (float, int), "bool": (bool,),
-}  # fmt: skip
-
-
-def _type_fault(name: str, value: Any) -> str:
-    """Words for a value that an option does not take; empty if it does."""
-    kind, _, optional = str(next(f.type for f in fields(Hpo) if f.name == name)).partition(" | ")
-    if value is None and optional:
-        return ""
-    fits = isinstance(value, _TYPES[kind]) and (kind == "bool" or not isinstance(value, bool))
-    return "" if fits else _WORDS[kind]
+    return Hpo(**named(Hpo, options))
 
 
 def search_specification(

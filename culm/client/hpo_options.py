@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from culm.client.prun_options import Prun, option
 from culm.wire.search import Sampler
@@ -31,6 +31,8 @@ def _same(name: str) -> Any:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hpo:
     """The options of a search; lists are comma-separated, as on the command line."""
+
+    COMMAND: ClassVar[str] = "culm hpo"
 
     load_json: str | None = field(
         default=None,

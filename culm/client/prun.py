@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from culm.client.option_files import named
 from culm.client.prun_options import OPTIONS, Prun
 from culm.core.errors import CulmError, FieldFault, InvalidRequest
 from culm.core.nearest import unknown_name
@@ -54,7 +55,7 @@ def prun(**options: Any) -> Prun:
             fault = FieldFault(name, repr(value), unknown_name(name, [*OPTIONS, *spelled]))
             raise InvalidRequest("prun does not know this option", faults=[fault])
         found[known] = ",".join(value) if isinstance(value, (list, tuple)) else value
-    if "exec" not in found:
+    if "exec" not in found and found.get("load_json") is None:
         raise InvalidRequest("--exec is missing: say what each job runs")
     return Prun(**found)
 
@@ -76,6 +77,37 @@ def specification(options: Prun, name: str, sandbox: str | None = None) -> TaskS
         excluded_sites=listed(options.excluded_site), **sizes, **plain,
     )  # fmt: skip
     return _checked(spec)
+
+
+def changes_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with new values as changes of a task's specification; None takes one away.
+
+    Raises:
+        InvalidRequest: an option is unknown, wrong, or says nothing about a task that is there.
+    """
+    given = named(Prun, {name: value for name, value in options.items() if value is not None})
+    gone = named(Prun, {name: "" for name, value in options.items() if value is None}, typed=False)
+    fields_of = {own: name for name, own in _AS_THEY_ARE.items()} | _OF_MANY
+    faults = [
+        FieldFault(OPTIONS[name], "given", "cannot be changed: submit another task")
+        for name in [*given, *gone] if name not in fields_of
+    ]  # fmt: skip
+    sizes = _sizes(replace(Prun(), **{n: v for n, v in given.items() if n in _SIZES}), faults)
+    if faults:
+        raise _wrong(faults)
+    changes: dict[str, Any] = {fields_of[name]: None for name in gone}
+    for name, value in given.items():
+        if name in _SIZES:
+            changes[fields_of[name]] = sizes[fields_of[name]]
+        else:
+            changes[fields_of[name]] = list(listed(value)) if name in _LISTS else value
+    return changes
+
+
+_SIZES = {"memory": "memory_mb", "disk": "disk_mb", "walltime": "walltime_seconds"}
+_LISTS = {"excluded_site": "excluded_sites"}
+_OF_MANY = _SIZES | _LISTS
+"""Options that become a field of another form."""
 
 
 def listed(text: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import ClassVar
 
 GROUPS = {
     "run": "What to run",
@@ -22,6 +23,10 @@ GROUPS = {
 }
 
 
+INTERNAL = {"flag": "", "help": "", "group": ""}
+"""The metadata of a field that is no option: it is set by the program alone."""
+
+
 def option(group: str, flag: str, words: str) -> dict[str, str]:
     """The metadata of a field that is an option."""
     return {"group": group, "flag": flag, "help": words}
@@ -31,13 +36,22 @@ def option(group: str, flag: str, words: str) -> dict[str, str]:
 class Prun:
     """The options of a submission; lists are comma-separated, as on the command line."""
 
+    COMMAND: ClassVar[str] = "culm prun"
+
+    load_json: str | None = field(
+        default=None,
+        metadata=option(
+            "run", "--loadJson", "Take options from this JSON file; those given here win."
+        ),
+    )
     exec: str = field(
+        default="",
         metadata=option(
             "run",
             "--exec",
             "What each job runs. Replaced in it: %IN, %IN2 (file names), %OUT, %RNDM:base, "
             "%MAXEVENTS, %SKIPEVENTS, %FIRSTEVENT:base.",
-        )
+        ),
     )
     use_secrets: bool = field(
         default=False,

@@ -6,13 +6,15 @@ import secrets
 from dataclasses import replace
 from typing import Any
 
-from culm.client.hpo import by_search_flags, hpo, loaded, search_specification
+from culm.client.hpo import by_search_flags, hpo, search_specification
 from culm.client.hpo_options import Hpo
+from culm.client.option_files import loaded
 from culm.client.prun import task_name
 from culm.client.prun_options import Prun
 from culm.client.search_files import on_disk
 from culm.client.submission import Prepared, SubmissionCalls
 from culm.core.errors import InvalidRequest
+from culm.wire.forecast import Forecast
 from culm.wire.search_views import SearchView
 from culm.wire.views import TaskAccepted
 
@@ -47,6 +49,17 @@ class SearchCalls(SubmissionCalls):
         """
         try:
             return self.send(prepared, key)
+        except InvalidRequest as error:
+            raise by_search_flags(error) from error
+
+    def check_search(self, prepared: Prepared) -> Forecast:
+        """What a prepared search would become if it were sent now; nothing is sent but this.
+
+        Raises:
+            InvalidRequest: with every fault that the server found, named by its option.
+        """
+        try:
+            return self.check(prepared)
         except InvalidRequest as error:
             raise by_search_flags(error) from error
 

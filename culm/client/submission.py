@@ -5,20 +5,25 @@ from __future__ import annotations
 import getpass
 import secrets
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from culm.client.calls import Calls
 from culm.client.chain import Chain
+from culm.client.option_files import loaded
 from culm.client.prun import by_flags, listed, prun, specification, task_name
 from culm.client.prun_options import Prun
 from culm.client.sandbox import Choice, Chosen, Packed, choose, pack_sandbox
+from culm.client.search_files import on_disk
 from culm.client.transport import Call, path_of
 from culm.core.checksums import chunks
 from culm.core.errors import InvalidRequest
 from culm.core.ids import new_key
 from culm.core.units import parse_size
+from culm.wire.forecast import Forecast
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import Identity, TaskAccepted
 
@@ -43,6 +48,7 @@ class SubmissionCalls(Calls):
         Raises:
             InvalidRequest: with every fault, named by its option.
         """
+        options = loaded(options, on_disk)
         # What is wrong with the options is said before any server is asked.
         spec = specification(options, (options.out_ds or "user.name").strip().removesuffix("/"))
         who = self._who(offline=offline)
@@ -63,6 +69,22 @@ class SubmissionCalls(Calls):
         except InvalidRequest as error:
             raise by_flags(error) from error
 
+    def check(self, prepared: Prepared) -> Forecast:
+        """What a prepared submission would become if it were sent now; nothing is sent but this.
+
+        Raises:
+            InvalidRequest: with every fault that the server found, named by its option.
+            TooLarge: its files are over `sandbox_max_mb`.
+        """
+        spec = prepared.spec
+        if prepared.chosen and prepared.chosen.files:
+            with self.packed(prepared.chosen) as packed:
+                spec = replace(spec, sandbox=packed.digest)
+        try:
+            return self._post(Forecast, spec, "tasks", "check")
+        except InvalidRequest as error:
+            raise by_flags(error) from error
+
     def prun(
         self, options: Prun | None = None, *, key: str | None = None, **named: Any
     ) -> TaskAccepted:
@@ -77,12 +99,21 @@ class SubmissionCalls(Calls):
         """
         if not chosen.files:
             return None
-        with tempfile.TemporaryDirectory(prefix="culm-") as folder:
-            packed = pack_sandbox(chosen, Path(folder) / "sandbox", self.settings.sandbox_max_mb)
+        with self.packed(chosen) as packed:
             path = path_of("sandboxes", packed.digest)
             if not self.transport.exists(path):
                 self.transport.json(_put(path, packed))
             return packed.digest
+
+    @contextmanager
+    def packed(self, chosen: Chosen) -> Iterator[Packed]:
+        """These files as one archive, which is there for the time of the block.
+
+        Raises:
+            TooLarge: they are over `sandbox_max_mb`.
+        """
+        with tempfile.TemporaryDirectory(prefix="culm-") as folder:
+            yield pack_sandbox(chosen, Path(folder) / "sandbox", self.settings.sandbox_max_mb)
 
     def chosen_files(self, options: Prun | Chain) -> Chosen | None:
         """The files that these options mean; None if they want none sent.

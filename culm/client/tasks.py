@@ -10,6 +10,7 @@ from culm.client.reading import read
 from culm.client.transport import Call, path_of
 from culm.client.waiting import changes
 from culm.core.ids import new_key
+from culm.wire.notices import TaskSummary
 from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
@@ -94,6 +95,10 @@ class TaskCalls(Calls):
     def why(self, task_id: int, *, queues: bool = False) -> Why:
         """What hinders a task or how far it is; with what each queue says, if asked."""
         return self._get(Why, "tasks", task_id, "why", queues="true" if queues else None)
+
+    def summary(self, task_id: int) -> TaskSummary:
+        """What a task came to, as notices say it."""
+        return self._get(TaskSummary, "tasks", task_id, "summary")
 
     def parameters(self, task_id: int) -> TaskSpec:
         """The specification as it was submitted."""

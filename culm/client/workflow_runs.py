@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from culm.client.calls import up_to, words
-from culm.client.chain import Chain
+from culm.client.chain import Chain, complete
 from culm.client.reading import read
 from culm.client.submission import SubmissionCalls
 from culm.client.transport import Call, path_of
@@ -55,6 +55,7 @@ class WorkflowRunCalls(SubmissionCalls):
         Raises:
             InvalidRequest, TooLarge: as `submit_workflow` says, or the files cannot be sent.
         """
+        options = complete(options)
         bundle = bundle_of(options.out_ds, options.cwl, options.yaml, options.work_dir)
         chosen = self.chosen_files(options)
         digest = self.send_sandbox(chosen) if chosen else None

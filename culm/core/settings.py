@@ -70,6 +70,22 @@ class Settings:
     """The file or URL from which the daemon reads sites, queues and storage; empty: none."""
     images_dir: str = field(default="", metadata={"may_be_empty": True})
     """The unpacked images that pilots here run CWL tools in; empty: none."""
+    smtp_host: str = field(default="", metadata={"may_be_empty": True})
+    """The mail server that notices are sent by; empty: none are sent by mail."""
+    smtp_port: int = field(default=25, metadata=_PORT)
+    """Its port."""
+    smtp_security: str = field(default="NONE", metadata={"choices": ("NONE", "STARTTLS", "TLS")})
+    """How the connection to it is secured."""
+    smtp_user: str = field(default="", metadata={"may_be_empty": True})
+    """The name to log in there with; empty: no login."""
+    smtp_password_file: str = field(default="", metadata={"may_be_empty": True})
+    """The file with the password for it."""
+    smtp_from: str = field(default="", metadata={"may_be_empty": True})
+    """The address that notices come from; empty: culm at this machine."""
+    smtp_domains: str = field(default="", metadata={"may_be_empty": True})
+    """The domains that users may have mail sent to, with commas between; empty: all."""
+    webhook_networks: str = field(default="", metadata={"may_be_empty": True})
+    """Networks that are not public and webhooks may reach all the same: `10.1.0.0/16, …`."""
     origins: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False, repr=False
     )

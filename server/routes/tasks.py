@@ -7,6 +7,8 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from culm.wire.forecast import Forecast
+from culm.wire.notices import TaskSummary
 from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
@@ -23,6 +25,7 @@ from culm.wire.why import Why
 from server.bodies import JsonBody
 from server.dataset_names import check_may_write
 from server.identity.access import PERSON, actor_of, id_in_path, owner_or_admin
+from server.identity.actor import Actor
 from server.limits import SMALL
 from server.parts import Parts, parts_of
 from server.races import looking_again
@@ -43,6 +46,7 @@ from server.routes.parameters import (
 from server.routing import Noun, Terms
 from server.share_claims import check_may_claim, with_organisation
 from server.waiting import unless_gone
+from tasks.notices.summary import task_summary
 from tasks.specs import spec_of
 from tasks.stages.command import command
 from tasks.stages.submit import submit
@@ -52,6 +56,7 @@ from tasks.views.history import decision, history
 from tasks.views.jobs import JobFilter, job_list
 from tasks.views.resources import task_resources
 from tasks.views.tasks import TaskFilter, task_list, task_owner, task_version, task_view
+from tasks.why.forecast import forecast
 from tasks.why.task import why_task
 
 tasks = Noun("tasks", "The unit of work for one scientific objective: input, command, output.")
@@ -82,13 +87,24 @@ def submit_task(
     `Idempotency-Key` answers with the same task and status 200.
     """
     actor = actor_of(request)
-    # Its outputs are datasets that begin with the task's name.
-    check_may_write(actor, spec.name, None)
-    check_may_claim(actor, spec)
-    spec = with_organisation(actor, spec)
+    spec = _allowed(actor, spec)
     books, task_key = parts_of(request).books, key_or_new(key)
     accepted = looking_again(lambda: submit(books, spec, actor.subject, task_key))
     return reply(accepted, 201 if accepted.created else 200)
+
+
+@tasks.post("/v1/tasks/check",
+            Terms(PERSON, takes=TaskSpec, answers=Forecast, example=_EXAMPLE))  # fmt: skip
+def check_task(
+    request: Request, spec: Annotated[TaskSpec, Depends(JsonBody(TaskSpec))]
+) -> Response:
+    """What a task would become: how many jobs, of what size, where, how long.
+
+    It is split and brokered as if it were submitted now; nothing is written. Its sandbox need not
+    be here.
+    """
+    actor = actor_of(request)
+    return reply(forecast(parts_of(request).books, _allowed(actor, spec), actor.subject))
 
 
 @tasks.get("/v1/tasks", Terms(PERSON, answers=TaskList))
@@ -170,6 +186,13 @@ def show_task_why(
         return reply(why_task(session, task_id, with_queues=queues))
 
 
+@tasks.get("/v1/tasks/{task_id}/summary", Terms(TASK_OWNER, answers=TaskSummary))
+def show_task_summary(request: Request, task_id: TaskId) -> Response:
+    """What it came to, as notices say it: sites, jobs by their last attempt, datasets."""
+    with parts_of(request).books.read() as session:
+        return reply(task_summary(session, task_id))
+
+
 @tasks.get("/v1/tasks/{task_id}/parameters", Terms(TASK_OWNER, answers=TaskSpec))
 def show_task_parameters(request: Request, task_id: TaskId) -> Response:
     """The task as it was submitted."""
@@ -215,6 +238,14 @@ def command_task(
     """
     user = actor_of(request).subject
     return reply(command(parts_of(request).books, task_id, order, user))
+
+
+def _allowed(actor: Actor, spec: TaskSpec) -> TaskSpec:
+    """The task as the actor may submit it."""
+    # Its outputs are datasets that begin with the task's name.
+    check_may_write(actor, spec.name, None)
+    check_may_claim(actor, spec)
+    return with_organisation(actor, spec)
 
 
 def _is_newer(parts: Parts, task_id: int, seen: int) -> bool | None:

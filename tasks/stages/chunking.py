@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from broker.allotting import allot
 from broker.values import Ranking
-from culm.wire.task_spec import TaskSpec
+from culm.wire.task_spec import MAX_JOBS, TaskSpec
 from tasks.queues import QueueSettings, queue_settings
 from tasks.scouting import Asked
 from tasks.sizing import MAX_FILES_PER_JOB, Bounds, Given, Offer, bounds_at, given_bounds
@@ -25,6 +25,7 @@ from tasks.tables import Dataset, Task
 
 JOBS_A_BATCH = 2000
 FILES_A_BATCH = 20_000
+ALL_FILES = 10 * MAX_JOBS
 GUESSED_FILES_PER_JOB = 10
 """How many files to read for a job whose number of files follows from sizes or events."""
 
@@ -65,14 +66,28 @@ def next_work(cutting: Cutting, datasets: Sequence[Dataset]) -> Work:
     They are of one primary dataset, unless the owner said how many jobs there are to be: those
     share the contents of all, if no two files would have the same name in a job.
     """
-    primary = [dataset for dataset in datasets if dataset.is_primary]
-    together = cutting.spec.n_jobs is not None and len(primary) > 1
-    together = together and not _share_names(cutting.act.session, primary)
-    for some in [primary] if together else [[dataset] for dataset in primary]:
+    for some in _apart(cutting, datasets):
         work = _work_of(cutting, some, _limit(cutting, some[0]))
         if work.again or work.new:
             return work
     return Work([], [])
+
+
+def all_chunks(cutting: Cutting, datasets: Sequence[Dataset]) -> list[Chunk]:
+    """All that the ready files would become at once, however many jobs that are."""
+    chunks: list[Chunk] = []
+    for some in _apart(cutting, datasets):
+        files = fresh(_ready_files(cutting.act.session, [d.id for d in some], ALL_FILES))
+        chunks += _cut(cutting, some[0], files, more_may_come=False)
+    return chunks
+
+
+def _apart(cutting: Cutting, datasets: Sequence[Dataset]) -> list[list[Dataset]]:
+    """The primary datasets in groups whose files may be in one job."""
+    primary = [dataset for dataset in datasets if dataset.is_primary]
+    together = cutting.spec.n_jobs is not None and len(primary) > 1
+    together = together and not _share_names(cutting.act.session, primary)
+    return [primary] if together else [[dataset] for dataset in primary]
 
 
 def _share_names(session: Session, datasets: Sequence[Dataset]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.stages.asking import asked_now
-from tasks.stages.chunking import Cutting, Work, next_work
+from tasks.stages.chunking import Cutting, Work, all_chunks, next_work
 from tasks.stages.generation import Generation
 from tasks.stages.scouts import begin_scouting, is_scouting, scouts_to_come, worth_it
 from tasks.stages.search_jobs import in_turn, within_limits
@@ -16,15 +16,28 @@ def work_of(generation: Generation) -> tuple[Work, str]:
     return _with_secondaries(generation, _scouts_first(generation, _work(generation, by_queue)))
 
 
+def whole_work_of(generation: Generation) -> tuple[Work, str]:
+    """All that would become of the files that are ready, as if nothing had to wait; and, if that
+    is nothing, what is used up, in words.
+    """
+    cutting = _cutting(generation, True, None)
+    return _with_secondaries(generation, Work([], all_chunks(cutting, generation.datasets)))
+
+
 def _work(generation: Generation, by_queue: bool) -> Work:
     act, spec, datasets = generation.act, generation.spec, generation.datasets
-    cutting = Cutting(
-        act, generation.task, spec, asked_now(generation.scouting, spec), generation.ranking,
-        by_queue, _wanted(generation),
-    )  # fmt: skip
+    cutting = _cutting(generation, by_queue, _wanted(generation))
     if spec.search is not None:
         return within_limits(act, spec.search, next_work(cutting, in_turn(datasets)))
     return next_work(cutting, datasets)
+
+
+def _cutting(generation: Generation, by_queue: bool, wanted: int | None) -> Cutting:
+    spec = generation.spec
+    asked = asked_now(generation.scouting, spec)
+    return Cutting(
+        generation.act, generation.task, spec, asked, generation.ranking, by_queue, wanted
+    )
 
 
 def _wanted(generation: Generation) -> int | None:

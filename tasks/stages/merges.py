@@ -112,6 +112,11 @@ def merge_plan(session: Session, task: Task, spec: TaskSpec) -> MergePlan:
     return MergePlan(len(waiting), groups, _needs(task, most, groups))
 
 
+def most_jobs_merged(session: Session, task: Task, spec: TaskSpec) -> int:
+    """The outputs of how many jobs one merge job of a task takes, whatever their size."""
+    return int(_limits(spec, values(session).of(Merges, activity=task.activity)).max_files)
+
+
 def _limits(spec: TaskSpec, most: Merges) -> MergeLimits:
     """How much one merge job of a task takes: as its owner said, else what is usual."""
     said = (spec.n_files_per_merge_job, spec.n_gb_per_merge_job, spec.n_events_per_merge_job)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from culm.core.errors import Busy, Misconfigured
+from tasks.store.ids import ids_of_a_trial
 from tasks.store.topics import Topic, pending_topics
 
 SQLITE_WAIT_MS = 60_000
@@ -65,6 +66,22 @@ class Books:
             yield session
             _announce(session, self.is_sqlite)
             session.commit()
+
+    @contextmanager
+    def trial(self) -> Iterator[Session]:
+        """A transaction with the right to write that is taken back at its end, whatever it did.
+
+        Its ids are its own (`tasks.store.ids`), and nobody is woken.
+
+        Raises:
+            Busy: the database did not answer.
+        """
+        with self._turn(), _translated(self.url), Session(self._writer) as session:
+            ids_of_a_trial(session)
+            try:
+                yield session
+            finally:
+                session.rollback()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

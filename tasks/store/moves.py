@@ -39,6 +39,7 @@ from tasks.lifecycles import (
 from tasks.statuses import JobStatus, TaskStatus
 from tasks.store.books import wake
 from tasks.store.bulk import ids_among, insert_rows, one_of
+from tasks.store.notices import make_notices
 from tasks.store.prepared import Prepared, Values
 from tasks.store.topics import Topic
 from tasks.store.workflow_news import let_workflows_know
@@ -94,6 +95,7 @@ def move_tasks(
             wake(session, _TASK_NEWS[TaskStatus(to)])
         if to in TASK.final:
             let_workflows_know(session, some)
+            make_notices(session, some)
     return [i for _, _, some in moved for i in some]
 
 

@@ -53,6 +53,8 @@ METADATA = core(tables.JobMetadata)
 WORKFLOW = core(tables.Workflow)
 WORKFLOW_PLAN = core(tables.WorkflowPlan)
 STEP = core(tables.WorkflowStep)
+NOTICE = core(tables.Notice)
+NOTICE_ADDRESS = core(tables.NoticeAddress)
 
 # The very words of the partial indexes: with bound values SQLite would not use them.
 TASK_ALIVE = text(f"task.status NOT IN {FINAL_TASK}")

@@ -11,6 +11,7 @@ from tasks.tables.file import File
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
 from tasks.tables.locality import DatasetLocality, Preassignment
+from tasks.tables.notice import Notice, NoticeAddress
 from tasks.tables.pilot import Pilot, WorkerTarget
 from tasks.tables.queue import (
     Link,
@@ -36,7 +37,8 @@ __all__ = [
     "Build", "CacheFile", "CatalogDataset", "CatalogFile", "Command", "Configuration",
     "ConfigurationHistory",
     "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
-    "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
+    "JobFile", "JobMetadata", "Link", "Lock", "Notice", "NoticeAddress", "NucleusDecision",
+    "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
     "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",

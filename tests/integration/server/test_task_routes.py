@@ -6,6 +6,7 @@ import threading
 import time
 
 from culm.wire.codec import decode
+from culm.wire.forecast import Forecast
 from culm.wire.views import TaskView
 from culm.wire.why import Why
 from tests.builders import a_dataset, a_task, run_stages
@@ -30,6 +31,17 @@ def test_submitted_task_is_shown_to_its_owner(scene: Scene) -> None:
     assert events[0] == "submitted"
     assert events[-1] == "jobs_generated"
     assert alice.get(f"/v1/tasks/{task_id}/decision").json()["ranking"][0]["queue"] == "LOCAL"
+
+
+def test_check_tells_what_would_become_and_submits_nothing(scene: Scene) -> None:
+    alice = scene.person("alice")
+    answer = alice.post("/v1/tasks/check", json=HELLO)
+    found = decode(Forecast, answer.json())
+    assert (found.jobs.n_jobs, found.verdict) == (3, "taken")
+    assert [(q.queue, q.n_jobs) for q in found.queues] == [("LOCAL", 3)]
+    assert told(alice.get("/v1/tasks")) == {"tasks": []}
+    other = scene.person("bob").post("/v1/tasks/check", json=HELLO)
+    assert (other.status_code, other.json()["hint"]) == (403, "begin its name with user.bob.")
 
 
 def test_same_key_gives_the_same_task(scene: Scene) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from culm.client.hpo import hpo, loaded, search_specification
+from culm.client.hpo import hpo, search_specification
 from culm.client.hpo_options import GROUPS, OPTIONS, Hpo
+from culm.client.option_files import loaded
 from culm.client.search_files import on_disk
 from culm.core.errors import InvalidRequest
 from culm.wire.search import Sampler, Segment
@@ -51,7 +53,7 @@ def faults(**options: Any) -> list[str]:
 
 def test_every_documented_option_is_there() -> None:
     assert {flag.removeprefix("--") for flag in OPTIONS.values()} >= PHPO
-    groups = {f.metadata["group"] for f in Hpo.__dataclass_fields__.values()}
+    groups = {f.metadata["group"] for f in fields(Hpo)}
     assert groups == set(GROUPS)
 
 

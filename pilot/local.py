@@ -1,0 +1,74 @@
+"""One job of a file, run on this machine as a pilot runs it, without a server.
+
+`python -m pilot.local --work-dir DIR < JOB.json > REPORT.json`: the job's URLs must lie on a disk
+of this machine, its sandbox in `DIR/sandboxes`. The program that starts it keeps the books.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from culm.wire.codec import decode, encode
+from culm.wire.job_spec import JobSpec
+from pilot.api import ServerApi
+from pilot.attempt import Attempt
+from pilot.copy_tools import CopyTools
+from pilot.job import Kit, run_job
+from pilot.monitor import Rhythm
+from pilot.processes import Family, become_subreaper
+from pilot.sandboxes import Sandboxes
+from pilot.secrecy import forget_environment
+from pilot.starting import log_to_stderr
+from pilot.workdir import RunDirectory
+
+MAX_STDOUT_MB = 2000.0
+GRACE_SECONDS = 5.0
+NOWHERE = "http://127.0.0.1:9"
+"""The address of the server that there is not: nothing of such a job is asked of one."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def local(
+    work_dir: Annotated[Path, typer.Option(help="Directory for the job and its sandbox.")],
+    images: Annotated[str, typer.Option(help="Folder of unpacked images.")] = "",
+) -> None:
+    """Run the job whose specification comes on standard input; its report goes out as JSON."""
+    log_to_stderr("INFO")
+    spec = decode(JobSpec, json.load(sys.stdin), "job")
+    forget_environment()
+    become_subreaper()
+    with RunDirectory(work_dir.absolute()) as run:
+        report = run_job(Attempt(spec), _kit(run, work_dir.absolute(), images))
+    if report is None:
+        raise typer.Exit(1)
+    document: Any = encode(report)
+    json.dump(document, sys.stdout)
+
+
+def _kit(run: RunDirectory, work_dir: Path, images: str) -> Kit:
+    server = ServerApi(NOWHERE, "")
+    return Kit(
+        run=run,
+        server=server,
+        tools=CopyTools(server),
+        sandboxes=Sandboxes(work_dir / "sandboxes", server),
+        family=Family(),
+        node=socket.gethostname()[:255],
+        max_stdout_mb=MAX_STDOUT_MB,
+        grace_seconds=GRACE_SECONDS,
+        rhythm=Rhythm(),
+        images_dir=images,
+        announce=lambda _attempt: None,
+    )
+
+
+if __name__ == "__main__":
+    app()

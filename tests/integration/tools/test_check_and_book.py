@@ -1,0 +1,90 @@
+"""`--check` and `culm book` against a running server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from culm.cli.main import run
+from tests.builders import a_dataset, a_pilot, a_report, get_work, report, run_stages
+from tests.integration.tools.conftest import Desk
+
+
+def test_check_tells_jobs_and_queues_and_submits_nothing(desk: Desk) -> None:
+    data = a_dataset(desk.books, 9)
+    Path("big.py").write_text("print(1)\n")
+    asked = ("prun", "--exec", "true %IN", "--inDS", data, "--nFilesPerJob", "2", "--check")
+    n_tasks = len(list(desk.client.tasks()))
+    found = desk.gets(*asked, "--json")
+    assert (found["verdict"], found["jobs"]["n_jobs"]) == ("taken", 5)
+    assert found["jobs"]["files"] == {"least": 1, "mean": 1.8, "most": 2}
+    code, out, err = desk.does(*asked)
+    assert code == 0
+    assert "jobs\t5" in out
+    assert "files sent along\t1" in out
+    assert "nothing was submitted" in err
+    assert len(list(desk.client.tasks())) == n_tasks
+
+
+def test_check_of_what_is_wrong_names_the_option(desk: Desk) -> None:
+    code, _, err = desk.does("prun", "--exec", "true", "--inDS", "user.alice.nowhere", "--check")
+    assert code == 2
+    assert "--inDS: user.alice.nowhere - no such dataset" in err
+    Path("space.json").write_text(
+        json.dumps({"x": {"method": "uniform", "dimension": {"low": 0, "high": 1}}})
+    )
+    search = ("hpo", "--evaluationExec", "true", "--searchSpaceFile", "space.json", "--check")
+    assert desk.gets(*search, "--json")["jobs"]["n_jobs"] == 10
+    code, _, err = desk.does(*search, "--trainingDS", "user.alice.nowhere")
+    assert code == 2
+    assert "--trainingDS" in err
+
+
+def submitted(desk: Desk, *words: str) -> int:
+    """The id of a task that was submitted and has its jobs."""
+    code, out, _ = desk.does("prun", "--exec", "true", "--noSandbox", *words)
+    assert code == 0
+    run_stages(desk.books)
+    return int(out)
+
+
+def test_book_shows_and_steers_tasks(desk: Desk) -> None:
+    first = submitted(desk, "--outDS", "user.alice.book.one", "--nJobs", "2")
+    second = submitted(desk, "--outDS", "user.alice.book.two")
+    book = ("book", "--yes", "-c")
+    shown = desk.gets(*book, "show('run', taskname='user.alice.book.*', format='json')")
+    assert [task["task_id"] for task in shown] == [second, first]
+    code, out, _ = desk.does(*book, f"show([{first}], format='plain')")
+    assert out.startswith(f"{first}\trunning\t0%\t")
+    assert "nfiles\t2" in desk.does(*book, f"showl({first})")[1]
+    code, out, _ = desk.does(*book, f"kill([{first}, {second}])")
+    assert code == 0
+    run_stages(desk.books)
+    ended = desk.gets(*book, "show('fin', taskname='user.alice.book.*', limit=1, format='json')")
+    assert [(task["task_id"], task["status"]) for task in ended] == [(second, "aborted")]
+    code, _, err = desk.does(*book, f"finish({first})")
+    assert (code, "aborted" in err) == (5, True)
+    code, out, _ = desk.does(*book, f"retry({first}, newOpts={{'memory': '1GB'}})")
+    run_stages(desk.books)
+    assert (code, desk.client.parameters(first).memory_mb) == (0, 1000)
+    code, _, err = desk.does(*book, "show(1, 10000001)", "-c", "kill(99999999)")
+    assert code == 4
+    assert "no task 99999999" in err
+
+
+def test_book_asks_before_it_kills(desk: Desk) -> None:
+    submitted(desk)
+    code, _, err = desk.does("book", "-c", "kill('all')")
+    assert code == 2
+    assert "to kill" in err
+    assert "wants --yes" in err
+
+
+def test_book_writes_metadata_of_jobs(desk: Desk) -> None:
+    task = submitted(desk, "--outDS", "user.alice.book.meta")
+    pilot = a_pilot(desk.books)
+    jobs = [job for job in get_work(desk.books, pilot).jobs if job.task_id == task]
+    report(desk.books, pilot, *(a_report(job, user_metadata='{"n": 3}') for job in jobs))
+    run_stages(desk.books)
+    assert run(["book", "-c", f"getUserJobMetadata({task}, 'out.json')"]) == 0
+    assert json.loads(Path("out.json").read_text()) == {str(jobs[0].job_id): {"n": 3}}
