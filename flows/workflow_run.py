@@ -27,6 +27,7 @@ from cwl.service import check
 from flows.flow_options import OPTIONS
 from flows.workflow_watch import Watch, open_watch
 from flows.workplace import Workplace, our_workplace
+from tasks.share_rights import ShareRights
 from tasks.stages.workflow_submit import Planned, submit_workflow
 
 _WATCH: ContextVar[Watch] = ContextVar("culm_watch")
@@ -103,7 +104,8 @@ def _submitted(
     key = key or (f"flow:{root}" if root else new_key())
     found = check(wanted.bundle)
     # Who runs flows in our own environment is trusted, as with run_task.
-    planned = Planned(submission=wanted, plan=found.plan, inputs=found.inputs, may_claim=True)
+    planned = Planned(submission=wanted, plan=found.plan, inputs=found.inputs,
+                      rights=ShareRights(may_claim=True))  # fmt: skip
     return submit_workflow(place.books, planned, user, key).workflow_id
 
 

@@ -11,7 +11,7 @@ from server.panda.asked import Asked
 from server.panda.workflow_bundles import submission_of
 from server.panda.workflow_rows import check_words
 from server.races import looking_again
-from server.share_claims import may_claim
+from server.share_claims import rights_of
 from server.workflows import look_at
 from tasks.catalog.own import missing_datasets
 from tasks.stages.workflow_submit import Planned, submit_workflow
@@ -39,6 +39,6 @@ def submitted_id(asked: Asked, params: Mapping[str, Any]) -> int:
     check_may_write(actor, submission.bundle.name, None)
     found, key = look_at(submission.bundle), new_key()
     planned = Planned(submission=submission, plan=found.plan, inputs=found.inputs,
-                      warnings=found.warnings, may_claim=may_claim(actor))  # fmt: skip
+                      warnings=found.warnings, rights=rights_of(actor))  # fmt: skip
     accepted = looking_again(lambda: submit_workflow(books, planned, actor.subject, key))
     return accepted.workflow_id

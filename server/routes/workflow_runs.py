@@ -38,7 +38,7 @@ from server.routes.parameters import (
 from server.routes.tasks import LONGEST_WAIT_SECONDS
 from server.routes.workflows import DOCUMENTS, EXAMPLE, workflows
 from server.routing import Terms
-from server.share_claims import may_claim
+from server.share_claims import rights_of
 from server.waiting import unless_gone
 from server.workflows import look_at
 from tasks.stages.workflow_command import command_workflow
@@ -87,7 +87,7 @@ def run_workflow(
         return reply(known, 200)
     found = look_at(submission.bundle)
     planned = Planned(submission=submission, plan=found.plan, inputs=found.inputs,
-                      warnings=found.warnings, may_claim=may_claim(actor))  # fmt: skip
+                      warnings=found.warnings, rights=rights_of(actor))  # fmt: skip
     accepted = looking_again(lambda: submit_workflow(books, planned, actor.subject, own_key))
     return reply(accepted, 201 if accepted.created else 200)
 

@@ -20,6 +20,7 @@ from cwl.plan import Kind
 from cwl.walk import Walk
 from tasks.lifecycles import WORKFLOW as MACHINE
 from tasks.lifecycles import WorkflowEvent
+from tasks.share_rights import ShareRights
 from tasks.stages.stage import Claim, LeasedWork, Outcome
 from tasks.statuses import WorkflowStatus
 from tasks.store.books import Books, wake
@@ -146,10 +147,11 @@ def _advance(look: _Look) -> Sequence[Start]:
 
 def _crew(look: _Look) -> Crew:
     row = look.row
+    rights = ShareRights(may_claim=row.may_claim, vo=row.vo, groups=tuple(row.production_groups))
     return Crew(
         workflow_id=row.id, steps={step.instance: step for step in look.steps},
         owner=Owner(user=row.user_name, workflow=row.name, sandbox=row.sandbox,
-                    may_claim=row.may_claim, plan=look.walk.plan),
+                    rights=rights, plan=look.walk.plan),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from culm.wire.codec import encode
 from culm.wire.workflow_runs import WorkflowAccepted, WorkflowSubmission
 from cwl.plan import Plan, plan_to_json
 from cwl.walk import Run, Walk
+from tasks.share_rights import NOTHING, ShareRights
 from tasks.stages.bulk_submit import make_user
 from tasks.stages.submit import faults_of
 from tasks.statuses import WorkflowStatus
@@ -43,7 +44,7 @@ class Planned:
     plan: Plan
     inputs: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
-    may_claim: bool = False
+    rights: ShareRights = NOTHING
 
 
 def submit_workflow(books: Books, planned: Planned, user: str, key: str) -> WorkflowAccepted:
@@ -130,7 +131,7 @@ def _faults(session: Session, planned: Planned, starts: Any, user: str) -> Itera
         return
     owner = Owner(
         user=user, workflow=planned.submission.bundle.name, sandbox=sandbox,
-        may_claim=planned.may_claim, plan=planned.plan,
+        rights=planned.rights, plan=planned.plan,
     )  # fmt: skip
     for start in starts[:LOOKED_AT]:
         where = f"{start.place} {start.path}"
@@ -148,7 +149,8 @@ def _store(session: Session, workflow_id: int, planned: Planned, user: str, key:
     make_user(session, user)
     session.add(Workflow(
         id=workflow_id, name=planned.submission.bundle.name, user_name=user, idempotency_key=key,
-        may_claim=planned.may_claim, sandbox=planned.submission.sandbox,
+        may_claim=planned.rights.may_claim, vo=planned.rights.vo,
+        production_groups=list(planned.rights.groups), sandbox=planned.submission.sandbox,
         created_at=now, modified_at=now,
     ))  # fmt: skip
     session.flush()

@@ -19,7 +19,9 @@ class Workflow(SQLModel, table=True):
 
     `version` rises with every change that a watcher may care about, `round` with every retry,
     `news` with everything that its agent must look at; `news_seen` is how far it did. `may_claim`:
-    its owner may say for whose share its tasks count. `outputs` are there once it has ended.
+    its owner may say for whose share its tasks count; `vo` and `production_groups` are the owner's
+    organisation and the working groups that they run production for there. `outputs` are there
+    once it has ended.
     """
 
     __tablename__ = "workflow"
@@ -40,6 +42,8 @@ class Workflow(SQLModel, table=True):
     news: int = Field(default=1, sa_type=ID)
     news_seen: int = Field(default=0, sa_type=ID)
     may_claim: bool = False
+    vo: str = Field(default="", max_length=63)
+    production_groups: list[str] = Field(default_factory=list, sa_type=DOCUMENT)
     sandbox: str | None = Field(default=None, max_length=64)
     created_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})
     modified_at: datetime = Field(sa_type=UtcDateTime, sa_column_kwargs={"default": db_now()})

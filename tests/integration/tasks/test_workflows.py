@@ -10,6 +10,8 @@ import pytest
 
 from culm.core.errors import Conflict, InvalidRequest, LeaseLost, NotFound, WrongStatus
 from culm.wire.views import CommandRequest
+from tasks.share_rights import ShareRights
+from tasks.specs import spec_of
 from tasks.stages import STAGES
 from tasks.stages.workflow_command import command_workflow
 from tasks.stages.workflow_submit import submit_workflow
@@ -357,6 +359,19 @@ def test_what_cannot_run_is_refused_whole(books: Books, files: dict[str, str], w
         a_workflow(books, "w.cwl", files)
     assert words in str(refused.value)
     assert rows(books, "SELECT id FROM workflow") == []
+
+
+def test_owner_s_rights_hold_for_each_task(books: Books) -> None:
+    rights = ShareRights(vo="atlas", groups=("higgs",))
+    files = {"w.cwl": HEAD + prun("a", more="--workingGroup higgs")}
+    a_workflow(books, "w.cwl", files, rights=rights)
+    run_stages(books)
+    with books.read() as session:
+        spec = spec_of(session, value(books, "SELECT id FROM task"))
+    assert (spec.vo, spec.working_group) == ("atlas", "higgs")
+    files = {"w.cwl": HEAD + prun("a", more="--workingGroup top")}
+    with pytest.raises(InvalidRequest, match="top is not one that you run production for"):
+        a_workflow(books, "w.cwl", files, rights=rights)
 
 
 def test_missing_sandbox_is_refused(books: Books) -> None:
