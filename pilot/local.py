@@ -18,8 +18,11 @@ from culm.wire.codec import decode, encode
 from culm.wire.job_spec import JobSpec
 from pilot.api import ServerApi
 from pilot.attempt import Attempt
+from pilot.containers import Containers
 from pilot.copy_tools import CopyTools
+from pilot.isolation import Isolation
 from pilot.job import Kit, run_job
+from pilot.launch import Launcher
 from pilot.monitor import Rhythm
 from pilot.processes import Family, become_subreaper
 from pilot.sandboxes import Sandboxes
@@ -65,7 +68,7 @@ def _kit(run: RunDirectory, work_dir: Path, images: str) -> Kit:
         max_stdout_mb=MAX_STDOUT_MB,
         grace_seconds=GRACE_SECONDS,
         rhythm=Rhythm(),
-        images_dir=images,
+        launcher=Launcher(Isolation(False), Containers(images), images),
         announce=lambda _attempt: None,
     )
 
