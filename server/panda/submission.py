@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from culm.core.errors import Conflict, CulmError
+from culm.core.errors import Conflict, UserError
 from culm.core.ids import new_key
 from culm.wire.codec import encode
 from culm.wire.task_spec import TaskSpec
@@ -43,7 +43,7 @@ def submit_parameters(asked: Asked) -> Said:
         raise wrong("task_parameters", None, "an object: what the task is to do")
     try:
         spec = _spec(asked, parameters)
-    except CulmError as error:
+    except UserError as error:
         code = Submitted.REFUSED
         return Said(success=False, data=int(code), message=words_of(error))
     books, user = asked.parts.books, asked.actor.subject
@@ -51,7 +51,7 @@ def submit_parameters(asked: Asked) -> Said:
         accepted = looking_again(lambda: submit(books, spec, user, new_key(), dict(parameters)))
     except Conflict as conflict:
         return _again(asked, spec, conflict)
-    except CulmError as error:
+    except UserError as error:
         return Said(success=False, data=int(Submitted.REFUSED), message=words_of(error))
     return Said(data=int(Submitted.ACCEPTED),
                 message=f"succeeded. new jediTaskID={accepted.task_id}")  # fmt: skip
@@ -92,7 +92,7 @@ def _again(asked: Asked, spec: TaskSpec, conflict: Conflict) -> Said:
                if before.get(name) != value and name not in _NEVER_CHANGED}  # fmt: skip
     try:
         command(books, task_id, CommandRequest(command="incexec", parameters=changes), user)
-    except CulmError as error:
+    except UserError as error:
         code = Submitted.REFUSED
         return Said(success=False, data=int(code), message=words_of(error))
     words = f"reactivation accepted. jediTaskID={task_id} (was {status}) takes up new input"

@@ -215,6 +215,19 @@ def test_name_of_a_living_task_is_a_duplicate(scene: Scene) -> None:
     assert "jediTaskID=10000001 has the name already and is running" in again["message"]
 
 
+def test_task_beside_its_parent_must_have_one_of_the_users(scene: Scene) -> None:
+    alice = scene.person("alice")
+    submit(alice)
+    child = {"task_parameters": parameters(name="user.alice.child"), "parent_tid": 10000001}
+    assert alice.post(SUBMIT, json=child).json()["success"] is True
+    found = alice.get("/api/v1/task/get_parent_detailed_info?task_id=10000002").json()["data"]
+    assert (found["jediTaskID"], found["taskName"]) == (10000001, "user.alice.hello/")
+    other = {"task_parameters": parameters(name="user.bob.child"), "parent_tid": 10000001}
+    said = scene.person("bob").post(SUBMIT, json=other).json()
+    assert said["data"] == 10
+    assert "parent_task_id: 10000001 - no such task of yours" in said["message"]
+
+
 def test_parameters_come_back_as_they_were_sent(scene: Scene) -> None:
     alice = scene.person("alice")
     submit(alice)
