@@ -1,7 +1,8 @@
 """One job of a file, run on this machine as a pilot runs it, without a server.
 
-`python -m pilot.local --work-dir DIR < JOB.json > REPORT.json`: the job's URLs must lie on a disk
-of this machine, its sandbox in `DIR/sandboxes`. The program that starts it keeps the books.
+`python -m pilot.local --work-dir DIR < INPUT.json > REPORT.json`: the input is an object with the
+`job` and its owner's `secrets`. The job's URLs must lie on a disk of this machine, its sandbox in
+`DIR/sandboxes`. The program that starts it keeps the books.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,23 +43,43 @@ def local(
     work_dir: Annotated[Path, typer.Option(help="Directory for the job and its sandbox.")],
     images: Annotated[str, typer.Option(help="Folder of unpacked images.")] = "",
 ) -> None:
-    """Run the job whose specification comes on standard input; its report goes out as JSON."""
+    """Run the job that comes on standard input; its report goes out as JSON."""
     log_to_stderr("INFO")
-    spec = decode(JobSpec, json.load(sys.stdin), "job")
+    given = json.load(sys.stdin)
+    spec = decode(JobSpec, given["job"], "job")
+    server = _Alone(spec.secrets_url, given["secrets"])
     forget_environment()
     become_subreaper()
     with RunDirectory(work_dir.absolute()) as run:
-        report = run_job(Attempt(spec), _kit(run, work_dir.absolute(), images))
+        report = run_job(Attempt(spec), _kit(run, work_dir.absolute(), images, server))
     if report is None:
         raise typer.Exit(1)
     document: Any = encode(report)
     json.dump(document, sys.stdout)
 
 
-def _kit(run: RunDirectory, work_dir: Path, images: str) -> Kit:
-    server = ServerApi(NOWHERE, "")
+class _Alone(ServerApi):
+    """In a server's place: it has the job's secrets, and nothing else is asked of it."""
+
+    def __init__(self, secrets_url: str | None, secrets: dict[str, str]) -> None:
+        super().__init__(NOWHERE, "")
+        self._secrets_url = secrets_url
+        self._secrets = secrets
+
+    @contextmanager
+    def get(self, url: str) -> Iterator[Iterator[bytes]]:
+        """The bytes of what is asked for."""
+        if url == self._secrets_url:
+            yield iter([json.dumps({"secrets": self._secrets}).encode()])
+            return
+        with super().get(url) as blocks:
+            yield blocks
+
+
+def _kit(run: RunDirectory, work_dir: Path, images: str, server: ServerApi) -> Kit:
     return Kit(
         run=run,
+        server=server,
         tools=CopyTools(server),
         sandboxes=Sandboxes(work_dir / "sandboxes", server),
         family=Family(),

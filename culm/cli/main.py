@@ -45,6 +45,7 @@ ENTRIES = {
         "culm.cli.sequence.command:app",
     ),
     "notify": Entry("Say where you are told that tasks have ended.", "culm.cli.notify:app"),
+    "secret": Entry("Keep secrets that your jobs need.", "culm.cli.secret:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
     "login": Entry("Log in at your organisation's identity provider.", "culm.cli.login:app"),
     "logout": Entry("Forget the login at the server.", "culm.cli.login:logout_app"),

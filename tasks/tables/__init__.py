@@ -25,6 +25,7 @@ from tasks.tables.retry_rule import RetryRule
 from tasks.tables.sandbox import Sandbox
 from tasks.tables.scouting import TaskScouting
 from tasks.tables.search import Search, SearchPoint
+from tasks.tables.secret import Secret, SecretUse
 from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatistics
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
 from tasks.tables.task import Task, TaskParameters
@@ -37,7 +38,8 @@ __all__ = [
     "JobFile", "JobMetadata", "Link", "Lock", "Notice", "NoticeAddress", "NucleusDecision",
     "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
-    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "ShareRule",
-    "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskParameters",
+    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
+    "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",
+    "Task", "TaskParameters",
     "TaskScouting", "User", "WakeUp", "WorkerTarget", "Workflow", "WorkflowPlan", "WorkflowStep",
 ]  # fmt: skip
