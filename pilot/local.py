@@ -17,16 +17,21 @@ from typing import Annotated, Any
 
 import typer
 
+from culm.core.settings import Settings, load_settings
 from culm.wire.codec import decode, encode
 from culm.wire.job_spec import JobSpec
 from pilot.api import ServerApi
 from pilot.attempt import Attempt
+from pilot.containers import Containers
 from pilot.copy_tools import CopyTools
+from pilot.isolation import Isolation, Mode
 from pilot.job import Kit, run_job
+from pilot.launch import Launcher
 from pilot.monitor import Rhythm
 from pilot.processes import Family, become_subreaper
 from pilot.sandboxes import Sandboxes
 from pilot.secrecy import forget_environment
+from pilot.settings import hidden_from_payloads
 from pilot.starting import log_to_stderr
 from pilot.workdir import RunDirectory
 
@@ -41,17 +46,17 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 @app.command()
 def local(
     work_dir: Annotated[Path, typer.Option(help="Directory for the job and its sandbox.")],
-    images: Annotated[str, typer.Option(help="Folder of unpacked images.")] = "",
 ) -> None:
     """Run the job that comes on standard input; its report goes out as JSON."""
     log_to_stderr("INFO")
     given = json.load(sys.stdin)
     spec = decode(JobSpec, given["job"], "job")
-    server = _Alone(spec.secrets_url, given["secrets"])
+    server, place = _Alone(spec.secrets_url, given["secrets"]), work_dir.absolute()
+    launcher = _launcher(load_settings(), place)
     forget_environment()
     become_subreaper()
-    with RunDirectory(work_dir.absolute()) as run:
-        report = run_job(Attempt(spec), _kit(run, work_dir.absolute(), images, server))
+    with RunDirectory(place) as run:
+        report = run_job(Attempt(spec), _kit(run, place, launcher, server))
     if report is None:
         raise typer.Exit(1)
     document: Any = encode(report)
@@ -76,7 +81,14 @@ class _Alone(ServerApi):
             yield blocks
 
 
-def _kit(run: RunDirectory, work_dir: Path, images: str, server: ServerApi) -> Kit:
+def _launcher(settings: Settings, work_dir: Path) -> Launcher:
+    """How payloads are started: shut in and in images, as the pilots of this machine do it."""
+    images = settings.images_dir and str(Path(settings.images_dir).absolute())
+    hidden = (work_dir, *hidden_from_payloads(settings, ()))
+    return Launcher(Isolation.of(Mode(settings.isolation), hidden), Containers(images), images)
+
+
+def _kit(run: RunDirectory, work_dir: Path, launcher: Launcher, server: ServerApi) -> Kit:
     return Kit(
         run=run,
         server=server,
@@ -87,7 +99,7 @@ def _kit(run: RunDirectory, work_dir: Path, images: str, server: ServerApi) -> K
         max_stdout_mb=MAX_STDOUT_MB,
         grace_seconds=GRACE_SECONDS,
         rhythm=Rhythm(),
-        images_dir=images,
+        launcher=launcher,
         announce=lambda _attempt: None,
     )
 
