@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from culm.core.settings import Settings, load_settings
-
 if TYPE_CHECKING:
     from culm.client import Client
+    from culm.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,8 @@ class Flags:
 
 def settings_of(ctx: typer.Context) -> Settings:
     """The settings in force for this call."""
+    from culm.core.settings import load_settings
+
     flags = ctx.find_object(Flags) or Flags()
     return load_settings({"server_url": flags.server_url, "token_file": flags.token_file})
 

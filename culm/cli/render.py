@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from culm.wire.codec import encode
-from culm.wire.views import History
+if TYPE_CHECKING:
+    from culm.wire.views import History
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 """The option that every reading command has."""
@@ -44,6 +44,8 @@ def is_terminal(stream: IO[str]) -> bool:
 
 def print_json(value: Any) -> None:
     """Print one JSON value. Only ASCII: whatever names hold is harmless so."""
+    from culm.wire.codec import encode
+
     print(json.dumps(encode(value), indent=2 if is_terminal(sys.stdout) else None))
 
 

@@ -10,7 +10,7 @@ from culm.client.configuration import ConfigurationCalls
 from culm.client.datasets import DatasetCalls
 from culm.client.jobs import JobCalls
 from culm.client.notices import NoticeCalls
-from culm.client.pathena import PathenaCalls
+from culm.client.pathena_calls import PathenaCalls
 from culm.client.queues import QueueCalls
 from culm.client.resource_types import ResourceTypeCalls
 from culm.client.retry_rules import RetryRuleCalls

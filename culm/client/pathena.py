@@ -3,81 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
-from culm.client.athena import DB_PATTERN, AthenaCommand, athena_command
-from culm.client.datasets import DatasetCalls
-from culm.client.event_picking import FLAG, Picked, picked, wrong
+from culm.client.athena import AthenaCommand, LatestDb, athena_command
+from culm.client.event_picking import FLAG, Datasets, Picked, picked, wrong
 from culm.client.option_files import loaded, named
 from culm.client.pathena_options import Pathena
 from culm.client.prun import listed
 from culm.client.prun_options import Prun
 from culm.client.search_files import on_disk
-from culm.client.submission import Prepared, SubmissionCalls
+from culm.client.submission import Prepared
 from culm.core.errors import FieldFault, InvalidRequest
-from culm.wire.forecast import Forecast
-from culm.wire.views import TaskAccepted
 
 _FLAGS = {"--exec": "--trf"}
-
-
-class PathenaCalls(SubmissionCalls, DatasetCalls):
-    """The calls about Athena tasks."""
-
-    def prepare_pathena(self, options: Pathena, *, offline: bool = False) -> Prepared:
-        """The specification that these options mean; the catalogue is asked where they need it.
-
-        Raises:
-            InvalidRequest: with every fault, named by its option.
-        """
-        options = loaded(options, on_disk)
-        try:
-            events = picked(options, on_disk, self._names)
-            found = athena_command(options, os.environ, events, self._latest_database)
-            plain = as_prun(options, found, events)
-            prepared = self.prepare(plain, offline=offline)
-        except InvalidRequest as error:
-            raise _by_flags(error) from error
-        if options.event_pick_evt_list is not None:
-            _check_goes_along(options.event_pick_evt_list, prepared)
-        return prepared
-
-    def check_pathena(self, prepared: Prepared) -> Forecast:
-        """What a prepared Athena task would become if it were sent now."""
-        try:
-            return self.check(prepared)
-        except InvalidRequest as error:
-            raise _by_flags(error) from error
-
-    def send_pathena(self, prepared: Prepared, key: str | None = None) -> TaskAccepted:
-        """The task that a prepared Athena task became.
-
-        Raises:
-            InvalidRequest: with every fault that the server found, named by its option.
-        """
-        try:
-            return self.send(prepared, key)
-        except InvalidRequest as error:
-            raise _by_flags(error) from error
-
-    def pathena(
-        self, options: Pathena | None = None, *, key: str | None = None, **given: Any
-    ) -> TaskAccepted:
-        """Submit as `culm pathena` does: `client.pathena(trf="Reco_tf.py …", inDS="…")`."""
-        return self.send_pathena(self.prepare_pathena(options or pathena(**given)), key)
-
-    def _names(self, pattern: str) -> Iterable[str]:
-        return (view.name for view in self.datasets(pattern))
-
-    def _latest_database(self) -> tuple[str, str]:
-        """The last dataset of database releases by name, and its last file."""
-        names = list(self._names(DB_PATTERN))
-        files = [file.lfn for file in self.files(names[-1])] if names else []
-        if not files:
-            raise wrong(FieldFault("--trf", "%DB:LATEST", f"there is no dataset {DB_PATTERN} here"))
-        return names[-1], files[-1]
 
 
 def pathena(**options: Any) -> Pathena:
@@ -87,6 +26,17 @@ def pathena(**options: Any) -> Pathena:
         InvalidRequest: an option is unknown; the nearest one is named.
     """
     return Pathena(**named(Pathena, options))
+
+
+def meaning(options: Pathena, datasets: Datasets, latest: LatestDb) -> tuple[Pathena, Prun]:
+    """The options with those of their file, and what prun would be told for the same jobs.
+
+    Raises:
+        InvalidRequest: with every fault, named by its option.
+    """
+    options = loaded(options, on_disk)
+    events = picked(options, on_disk, datasets)
+    return options, as_prun(options, athena_command(options, os.environ, events, latest), events)
 
 
 def as_prun(options: Pathena, found: AthenaCommand, events: Picked | None) -> Prun:
@@ -115,14 +65,19 @@ def _joined(text: str | None, *more: str) -> str | None:
     return ",".join([*listed(text), *more]) or None
 
 
-def _check_goes_along(path: str, prepared: Prepared) -> None:
-    """The jobs read the list of events where they run."""
+def check_goes_along(path: str, prepared: Prepared) -> None:
+    """Pass if the list of events is among the files that the jobs get: they read it there.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
     names = {name for name, _ in prepared.chosen.files} if prepared.chosen else set()
     if os.path.normpath(path) not in names:
         raise wrong(FieldFault(FLAG, path, "must be among the files that are sent (--workDir)"))
 
 
-def _by_flags(error: InvalidRequest) -> InvalidRequest:
+def by_pathena_flags(error: InvalidRequest) -> InvalidRequest:
+    """The same error with its faults named by the options that they came from."""
     faults = [FieldFault(_FLAGS.get(f.field, f.field), f.value, f.needed) for f in error.faults]
     hint = error.hint.replace(Prun.COMMAND, Pathena.COMMAND)
     return InvalidRequest(error.message, faults=faults, hint=hint)

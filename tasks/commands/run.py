@@ -118,7 +118,8 @@ def _tried(client: Client, wish: _Wish) -> Iterator[tuple[Iterator[Run], Any]]:
         trial = begin(books, wish.folder, spec, size)
         say(f"trying {spec.name} in {wish.folder}")
         fetch = _Fetch(client, wish.folder / "inputs")
-        yield runs(trial, wish.limit, fetch), lambda: shown(trial)
+        secrets = client.secrets_of_jobs() if spec.use_secrets else {}
+        yield runs(trial, wish.limit, fetch, secrets), lambda: shown(trial)
 
 
 def _with_local_input(options: Prun) -> Prun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import cycle
 
@@ -38,10 +38,13 @@ class Run:
     report: JobReport
 
 
-def runs(trial: Trial, most: int, fetch: Callable[[JobSpec], None]) -> Iterator[Run]:
+def runs(
+    trial: Trial, most: int, fetch: Callable[[JobSpec], None], secrets: Mapping[str, str]
+) -> Iterator[Run]:
     """Each job as soon as it has run: builds, at most `most` jobs over the input, merges.
 
-    `fetch` brings the input of a job to where its URLs say, before it starts.
+    `fetch` brings the input of a job to where its URLs say, before it starts; `secrets` are given
+    to jobs of a task that asks for them.
     """
     n_run = 0
     while True:
@@ -50,7 +53,7 @@ def runs(trial: Trial, most: int, fetch: Callable[[JobSpec], None]) -> Iterator[
         if spec is None:
             return
         fetch(spec)
-        report = _run(trial, spec)
+        report = _run(trial, spec, secrets)
         with trial.books.write() as session:
             take_reports(session, [(trial.pilot_id, report)])
         yield Run(spec, report)
@@ -88,16 +91,17 @@ def _next(trial: Trial) -> JobSpec | None:
     return replace(jobs[0], lease_seconds=FOREVER_SECONDS) if jobs else None
 
 
-def _run(trial: Trial, spec: JobSpec) -> JobReport:
+def _run(trial: Trial, spec: JobSpec, secrets: Mapping[str, str]) -> JobReport:
     """What the pilot's runner says, in a process of its own: it takes in whatever a job leaves.
 
     Raises:
         OurFault: it ended without a report.
     """
     argv = [sys.executable, "-m", "pilot.local", "--work-dir", str(trial.folder)]
+    given = json.dumps({"job": encode(spec), "secrets": dict(secrets)})
     with (trial.folder / LOG).open("ab") as log:
         ended = subprocess.run(
-            argv, input=json.dumps(encode(spec)).encode(), stdout=subprocess.PIPE, stderr=log,
+            argv, input=given.encode(), stdout=subprocess.PIPE, stderr=log,
             check=False,
         )  # fmt: skip
     if ended.returncode:

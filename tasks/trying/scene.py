@@ -52,7 +52,6 @@ def local_spec(spec: TaskSpec) -> TaskSpec:
         nucleus=None, gather=False, t1_weight=0, architecture=None, release=None,
         ip_connectivity=None, parent_task_id=None, direct_access_only=False, vo=None,
         working_group=None, activity=None, processing_type=None, campaign=None, priority=1000,
-        use_secrets=False,
     )  # fmt: skip
 
 

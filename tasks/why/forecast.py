@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from broker.allotting import allot
 from broker.estimates import expected_walltime_seconds
-from broker.values import Demand, Queue
+from broker.values import Demand, Queue, Ranking
 from culm.core.errors import Conflict, InvalidRequest
 from culm.core.ids import new_key
 from culm.wire.forecast import Forecast, JobsForecast, QueueForecast, Span
@@ -43,6 +43,8 @@ from tasks.why.nuclei import of_nuclei
 
 ACTOR = "forecast"
 MB = 1e6
+MOST_TRIED = 10_000
+"""Jobs without input are alike: of more than these no rows are made."""
 UNKNOWN_SECONDS = 1e8
 """A wait of years is how the broker says that it knows no rate."""
 
@@ -58,13 +60,29 @@ def forecast(books: Books, spec: TaskSpec, user: str) -> Forecast:
     """
     spec.check()
     with books.trial() as session:
-        task = _tried(session, spec, user)
-        if task.status == TaskStatus.BROKEN:
+        task = _tried(session, _sample(spec), user)
+        if task.status in (TaskStatus.TOBROKEN, TaskStatus.BROKEN):
             return _hopeless(session, task, spec, task.reason)
         place = of_nuclei(session, task) if task.status != TaskStatus.READY else None
         if place is not None and place.verdict == NEVER:
             return _hopeless(session, task, spec, place.summary)
         return _forecast(session, task, spec)
+
+
+def _sample(spec: TaskSpec) -> TaskSpec:
+    """The task with no more jobs than are looked at, where they are alike: those without input."""
+    if spec.inputs or spec.search is not None or _n_without_input(spec) <= MOST_TRIED:
+        return spec
+    if spec.n_events is not None and spec.n_events_per_job is not None:
+        return replace(spec, n_events=MOST_TRIED * spec.n_events_per_job)
+    return replace(spec, n_jobs=MOST_TRIED)
+
+
+def _n_without_input(spec: TaskSpec) -> int:
+    """How many jobs a task without input has."""
+    if spec.n_events is not None and spec.n_events_per_job is not None:
+        return ceil(spec.n_events / spec.n_events_per_job)
+    return spec.n_jobs or 1
 
 
 def _tried(session: Session, spec: TaskSpec, user: str) -> Task:
@@ -96,6 +114,8 @@ def _forecast(session: Session, task: Task, spec: TaskSpec) -> Forecast:
     chunks, why = ([], "") if spec.search else _chunks(generation)
     brokered, said = generation.brokered(), of_brokerage(session, task, with_queues=True)
     n_jobs = _n_points_jobs(spec) if spec.search else len(chunks)
+    if not spec.inputs and spec.search is None:
+        n_jobs = _n_without_input(spec)
     queues = _queues(session, generation, brokered, chunks, n_jobs)
     refused = tuple(
         QueueForecast(queue=q.queue, verdict=q.verdict, rule=q.rule, reason=q.reason)
@@ -171,7 +191,7 @@ def _queues(
     ranking, seen = brokered.ranking, brokered.seen
     bound = Counter(chunk.queue for chunk in chunks if chunk.queue is not None)
     n_free = n_jobs - bound.total()
-    allotted = dict(allot(n_free, ranking)) if ranking.ranked else {}
+    allotted = _allotted(n_free, ranking)
     demand = scene_of(session, generation.task, generation.spec).demand
     asked = expected_run_seconds(session, generation.task)
     by_name = {queue.name: queue for queue in seen.queues}
@@ -188,6 +208,18 @@ def _queues(
             run_seconds=_run_seconds(demand, queue, asked),
         ))  # fmt: skip
     return tuple(found)
+
+
+def _allotted(n_jobs: int, ranking: Ranking) -> dict[str, int]:
+    """How many jobs go to each queue; so many that each cannot be placed go in proportion."""
+    if not ranking.ranked:
+        return {}
+    n_placed = min(n_jobs, MOST_TRIED)
+    found = dict(allot(n_placed, ranking))
+    if n_jobs > n_placed:
+        found = {queue: count * n_jobs // n_placed for queue, count in found.items()}
+        found[ranking.ranked[0].queue] += n_jobs - sum(found.values())
+    return found
 
 
 def _known(seconds: float) -> float | None:

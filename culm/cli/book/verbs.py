@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -157,8 +158,38 @@ class Book:
             text = self._client.job(job.job_id).user_metadata
             if text is not None:
                 found[str(job.job_id)] = json.loads(text)
-        Path(output).write_text(json.dumps(found, indent=1), encoding="utf-8")
+        with _files_told():
+            Path(output).write_text(json.dumps(found, indent=1), encoding="utf-8")
         say(f"metadata of {len(found)} jobs: {output}")
+        return 0
+
+    def set_secret(self, key: str, value: str, is_file: bool = False) -> int:
+        """Keep a secret; with is_file=True the value is a file's path, and its bytes are kept."""
+        with _files_told():
+            content = Path(value).read_bytes() if is_file else str(value)
+        kept = self._client.set_secret(key, content, is_file=bool(is_file))
+        say(f"secret {kept.name} is kept ({kept.size_bytes} bytes)")
+        return 0
+
+    def list_secrets(self, full: bool = False) -> int:
+        """List your secrets; with full=True their values, too (of files, how many bytes)."""
+        for view in self._client.secrets():
+            shown = "" if not full or view.is_file else self._client.secret(view.name).decode()
+            print_line(view.name, f"file, {view.size_bytes} bytes" if view.is_file else shown)
+        return 0
+
+    def delete_secret(self, key: str) -> int:
+        """Forget a secret."""
+        self._client.delete_secret(key)
+        say(f"secret {key} is forgotten")
+        return 0
+
+    def delete_all_secrets(self) -> int:
+        """Forget all of your secrets."""
+        names = [view.name for view in self._client.secrets()]
+        confirm(f"delete {len(names)} secrets", names, yes=self._yes)
+        self._client.delete_secrets()
+        say(f"{len(names)} secrets are forgotten")
         return 0
 
     def show_workflow(self, request_id: int) -> int:
@@ -221,8 +252,17 @@ class Book:
 _NAMES = (
     "help", "show", "showl", "kill", "finish", "retry", "pause", "resume", "reload_input", "why",
     "getUserJobMetadata", "show_workflow", "finish_workflow", "kill_workflow", "retry_workflow",
-    "pause_workflow", "resume_workflow",
+    "pause_workflow", "resume_workflow", "set_secret", "list_secrets", "delete_secret",
+    "delete_all_secrets",
 )  # fmt: skip
+
+
+@contextmanager
+def _files_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{error.filename}: {error.strerror}") from error
 
 
 def _check_numbers(**values: Any) -> None:

@@ -82,6 +82,20 @@ def test_queue_that_refuses_says_why(books: Books) -> None:
     assert any("memory" in change for change in found.changes)
 
 
+def test_millions_of_jobs_are_counted_and_not_made(books: Books) -> None:
+    found = forecast(books, a_spec(n_jobs=3_000_001), "alice")
+    assert (found.jobs.n_jobs, found.queues[0].n_jobs) == (3_000_001, 3_000_001)
+    events = a_spec(n_events=10**9, n_events_per_job=300)
+    assert forecast(books, events, "alice").jobs.n_jobs == 3_333_334
+
+
+def test_task_that_would_break_says_why(books: Books) -> None:
+    stream = {"datasets": [a_dataset(books, 2)], "n_skip": 2}
+    found = forecast(books, a_spec(inputs=[stream]), "alice")
+    assert (found.verdict, found.jobs.n_jobs) == ("never", 0)
+    assert "no input" in found.summary
+
+
 def test_what_a_submission_would_refuse_is_refused(books: Books) -> None:
     with pytest.raises(InvalidRequest) as wrong:
         forecast(books, a_spec(inputs=[{"datasets": ["user.alice.nothing"]}]), "alice")

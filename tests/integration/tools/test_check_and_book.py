@@ -80,6 +80,25 @@ def test_book_asks_before_it_kills(desk: Desk) -> None:
     assert "wants --yes" in err
 
 
+def test_book_keeps_secrets_and_tried_jobs_get_them(desk: Desk) -> None:
+    Path("key.pem").write_text("PEM")
+    book = ("book", "--yes", "-c")
+    code, _, err = desk.does(*book, "set_secret('token', 's3cr3t')", "-c",
+                             "set_secret('key.pem', 'key.pem', is_file=True)")  # fmt: skip
+    assert code == 0, err
+    assert desk.does(*book, "list_secrets()")[1] == "key.pem\tfile, 3 bytes\ntoken\t\n"
+    assert "s3cr3t" in desk.does(*book, "list_secrets(full=True)")[1]
+    found = desk.gets("run", "--exec", "cat panda_secrets.json key.pem", "--useSecrets", "--json")
+    (job,) = found["jobs"]
+    assert '"token": "s3cr3t"' in job["output_tail"]
+    assert job["output_tail"].endswith("PEM")
+    assert list(Path(found["directory"]).rglob("panda_secrets.json")) == []
+    assert desk.does(*book, "delete_secret('token')")[0] == 0
+    code, _, err = desk.does(*book, "delete_all_secrets()", "-c", "set_secret('x', 'no', True)")
+    assert (code, "no: No such file or directory" in err) == (2, True)
+    assert desk.client.secrets() == ()
+
+
 def test_book_writes_metadata_of_jobs(desk: Desk) -> None:
     task = submitted(desk, "--outDS", "user.alice.book.meta")
     pilot = a_pilot(desk.books)
