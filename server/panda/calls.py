@@ -47,7 +47,10 @@ class Calls:
         path = f"{API}/{self._folder}/{name}"
 
         def register(call: Call) -> Call:
-            add(path, Terms(access, answers="application/json"))(_endpoint(call, told))
+            endpoint = _endpoint(call, told)
+            # So that it has an id of its own in the API's document.
+            endpoint.__name__ = f"panda_{self._folder}_{name}"
+            add(path, Terms(access, answers="application/json"))(endpoint)
             return call
 
         return register
