@@ -10,6 +10,7 @@ from tasks.tables.decision import Decided, Decision, NucleusDecision
 from tasks.tables.file import File
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
+from tasks.tables.job_request import JobRequest
 from tasks.tables.locality import DatasetLocality, Preassignment
 from tasks.tables.pilot import Pilot, WorkerTarget
 from tasks.tables.queue import (
@@ -36,8 +37,9 @@ __all__ = [
     "Build", "CacheFile", "CatalogDataset", "CatalogFile", "Command", "Configuration",
     "ConfigurationHistory",
     "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
-    "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
-    "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
+    "JobFile", "JobMetadata", "JobRequest", "Link", "Lock", "NucleusDecision", "Pilot",
+    "Preassignment", "Queue", "QueueStatistics", "QueueStorage", "RefusedReport", "Replica",
+    "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
     "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",
     "Task", "TaskOriginal", "TaskParameters",

@@ -344,7 +344,12 @@ def test_commands_tell_what_the_books_say(client: PandaClient, here: Path) -> No
     said: dict[str, Any] = client.python(program("""
 long = submit("long", "sleep%20300%3B%20echo%20")
 until(long, "running")
-found = {"paused": core.pause(long), "then": until(long, "paused")}  # (c): True is a failure to it
+job = Client.getPandaIDsWithTaskID(long)[1][0]
+while Client.getFullJobStatus([job])[1][0].jobStatus != "running":
+    time.sleep(0.1)
+debug = Client.setDebugMode(job, True, False)
+# (c): the client takes True for a failure.
+found = {"debug": debug, "paused": core.pause(long), "then": until(long, "paused")}
 found["resumed"] = Client.resumeTask(long), until(long, "running", "ready")
 found["killed"] = Client.killTask(long)
 found["end"] = until(long, "aborted")
@@ -370,6 +375,8 @@ found["unsuccessful"] = len(Client.get_job_descriptions(bad, True)[1])
 found["gone"] = Client.killJobs(ids)[1][0][0]
 print(json.dumps(found))
 """), here)  # fmt: skip
+    assert said["debug"][0] == 0
+    assert re.match(r"job \d+ is told: debug", said["debug"][1])
     half = said["retry"][1][1].rpartition("=")[2]
     assert (said["paused"], said["then"], said["resumed"][0][1][0]) == (False, "paused", True)
     assert said["killed"][1][0] is True

@@ -153,6 +153,16 @@ def test_jobs_of_another_are_not_there(scene: Scene) -> None:
     assert (first["jobStatus"], first["commandToPilot"]) == ("activated", None)
 
 
+def test_job_that_does_not_run_has_no_debug_mode(scene: Scene) -> None:
+    a_task(scene.books, user="alice", n_jobs=1)
+    run_stages(scene.books)
+    path, body = "/api/v1/job/set_debug_mode", {"job_id": 1, "mode": True}
+    said = scene.person("alice").post(path, json=body)
+    assert (said.status_code, said.json()["message"]) == (
+        409, "job 1 is activated: only a job that runs can be asked")  # fmt: skip
+    assert scene.person("bob").post(path, json=body).json()["message"] == "no job 1 of yours"
+
+
 def test_list_holds_the_own_tasks_alone(scene: Scene) -> None:
     number = a_task(scene.books, user="alice")
     a_task(scene.books, user="bob")
