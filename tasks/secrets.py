@@ -31,6 +31,7 @@ from tasks.store.moves import database_time
 from tasks.store.tables import JOB, TASK, core
 from tasks.tables import Secret as SecretRow
 from tasks.tables import SecretUse as UseRow
+from tasks.views.shown import moment
 
 _SECRET, _USE = core(SecretRow), core(UseRow)
 SHOWN_USES = 1000
@@ -69,7 +70,7 @@ def secrets_of(session: Session, owner: str) -> SecretList:
     )  # fmt: skip
     return SecretList(secrets=tuple(
         SecretView(name=row.name, is_file=row.is_file, size_bytes=row.size_bytes,
-                   modified_at=row.modified_at.isoformat())
+                   modified_at=moment(row.modified_at))
         for row in rows
     ))  # fmt: skip
 
@@ -121,7 +122,7 @@ def secret_history(session: Session, owner: str) -> SecretHistory:
         .where(c.owner == owner).order_by(c.id.desc()).limit(SHOWN_USES)
     )  # fmt: skip
     return SecretHistory(uses=tuple(
-        SecretUse(at=row.at.isoformat(), event=row.event, name=row.name, job_id=row.job_id)
+        SecretUse(at=moment(row.at), event=row.event, name=row.name, job_id=row.job_id)
         for row in rows
     ))  # fmt: skip
 

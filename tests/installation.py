@@ -59,6 +59,7 @@ class Installation:
     port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     commands: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -69,16 +70,20 @@ class Installation:
     def environment(self) -> dict[str, str]:
         """The environment of every part and command of this installation."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("CULM_")}
-        return kept | {
-            "CULM_DATA_DIR": str(self.folder / "data"),
-            "CULM_DATABASE_URL": self.database_url,
-            "CULM_SERVER_PORT": str(self.port),
-            "CULM_SERVER_URL": self.url,
-            "CULM_PREFECT_PORT": str(free_port()),
-            "XDG_CONFIG_HOME": str(self.folder / "config"),
-            # Payloads of these tests leave traces outside of their directories, on purpose.
-            "CULM_ISOLATION": "off",
-        }
+        return (
+            kept
+            | {
+                "CULM_DATA_DIR": str(self.folder / "data"),
+                "CULM_DATABASE_URL": self.database_url,
+                "CULM_SERVER_PORT": str(self.port),
+                "CULM_SERVER_URL": self.url,
+                "CULM_PREFECT_PORT": str(free_port()),
+                "XDG_CONFIG_HOME": str(self.folder / "config"),
+                # Payloads of these tests leave traces outside of their directories, on purpose.
+                "CULM_ISOLATION": "off",
+            }
+            | self.settings
+        )
 
     def culm(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""

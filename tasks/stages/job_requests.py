@@ -28,6 +28,7 @@ from tasks.store.topics import Topic
 from tasks.tables import JobRequest as Row
 from tasks.tables.columns import db_now
 from tasks.tables.job_request import WAITS
+from tasks.views.shown import moment, moment_or_none
 
 MOST_WAITING = 20
 """The most requests to one job that wait for an answer."""
@@ -81,9 +82,9 @@ def request_view(session: Session, job_id: int, request_id: int) -> JobRequestVi
         raise NotFound(f"no request {request_id} to job {job_id}")
     return JobRequestView(
         request_id=row.id, job_id=job_id, kind=row.kind, path=row.path, asked_by=row.user_name,
-        asked_at=row.created_at.isoformat(), job_status=row.status, is_good=row.is_good,
+        asked_at=moment(row.created_at), job_status=row.status, is_good=row.is_good,
         answer=row.answer,
-        answered_at=row.answered_at.isoformat() if row.answered_at else None,
+        answered_at=moment_or_none(row.answered_at),
     )  # fmt: skip
 
 
