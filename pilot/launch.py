@@ -35,7 +35,8 @@ class Launcher:
         if spec.container_image is not None:
             return self.containers.launch(spec, directory, mark, seen, gate)
         environment = clean_environment(self.own, spec.environment, work, mark, self.images_dir)
-        words = self.isolation.words(directory, seen)
+        images = (Path(self.images_dir),) if self.images_dir else ()
+        words = self.isolation.words(directory, (*seen, *images))
         return Launch(
             (*words, *shell(spec.command)), work, environment, mark, is_watched=bool(words)
         )

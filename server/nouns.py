@@ -22,6 +22,7 @@ from server.routes.searches import searches
 from server.routes.secrets import secrets
 from server.routes.shares import shares
 from server.routes.storage import storage
+from server.routes.task_outputs import task_outputs
 from server.routes.tasks import tasks
 from server.routes.whoami import whoami
 from server.routes.workers import workers
@@ -29,9 +30,9 @@ from server.routes.workflow_runs import workflows
 from server.routing import Noun
 
 NOUNS = (
-    tasks, searches, jobs, job_requests, workflows, datasets, files, sandboxes, secrets, queues,
-    grid, pilots, workers, shares, resource_types, configuration, retry_rules, storage,
-    organisations, whoami, audit, metrics, health, *PANDA_NOUNS,
+    tasks, task_outputs, searches, jobs, job_requests, workflows, datasets, files, sandboxes,
+    secrets, queues, grid, pilots, workers, shares, resource_types, configuration, retry_rules,
+    storage, organisations, whoami, audit, metrics, health, *PANDA_NOUNS,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

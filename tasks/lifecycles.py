@@ -310,7 +310,7 @@ _AT_WORK = (F.PICKED, F.RUNNING)
 FILE = Machine(
     noun="file",
     initial=frozenset({F.READY, F.DEFINED}),
-    reopening=frozenset({_FE.RETRIED, _FE.REUSED, _FE.FOUND}),
+    reopening=frozenset({_FE.RETRIED, _FE.REUSED, _FE.FOUND, _FE.FOUND_LOST}),
     moves=_table(
         (F.READY, _FE.PICKED, F.PICKED),
         ((F.PICKED, F.DEFINED), _FE.SENT, F.RUNNING),
@@ -327,7 +327,8 @@ FILE = Machine(
         (F.PREPARED, _FE.MERGE_BEGAN, F.MERGING),
         (F.MERGING, _FE.MERGE_UNDONE, F.PREPARED),
         (F.READY, _FE.FOUND_MISSING, F.MISSING),
-        (F.READY, _FE.FOUND_LOST, F.LOST),
+        # An output that is not in storage any more is lost, whoever had finished it.
+        ((F.READY, F.FINISHED), _FE.FOUND_LOST, F.LOST),
         (F.READY, _FE.FOUND_BROKEN, F.BROKEN),
         ((F.MISSING, F.LOST, F.BROKEN), _FE.FOUND, F.READY),
     ),

@@ -24,7 +24,7 @@ ENTRIES = {
         "Run a document of standard CWL, as CWL runners do.", "culm.cli.cwl_runner:app"
     ),
     "hpo": Entry("Submit a hyperparameter search, and look at one.", "culm.cli.hpo:app"),
-    "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task_commands:app"),
+    "task": Entry("List, show, wait for, kill, retry tasks.", "culm.cli.task_outputs:app"),
     "job": Entry("List, show, kill jobs; see their output.", "culm.cli.job:app"),
     "why": Entry("Say what hinders a task or job, and what would help.", "culm.cli.why:app"),
     "dataset": Entry("Add, list and fetch datasets and files.", "culm.cli.dataset:app"),

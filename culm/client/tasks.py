@@ -10,6 +10,7 @@ from culm.client.reading import read
 from culm.client.transport import Call, path_of
 from culm.client.waiting import changes
 from culm.core.ids import new_key
+from culm.wire.recovery import JobMetadata, JobMetadataList, RecoveryAnswer, RecoveryRequest
 from culm.wire.resources import TaskResources
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import (
@@ -128,6 +129,35 @@ class TaskCalls(Calls):
             NotFound, NotAllowed, WrongStatus: it was not.
         """
         return self._post(CommandAnswer, request, "tasks", task_id, "commands")
+
+    def metadata(self, task_id: int) -> Iterator[JobMetadata]:
+        """What each job of a task wrote into `userJobMetadata.json`, in order of job."""
+        after: int | None = None
+        while True:
+            found = self._get(JobMetadataList, "tasks", task_id, "metadata", after=after)
+            yield from found.jobs
+            after = found.next
+            if after is None:
+                return
+
+    def recover(
+        self,
+        task_id: int,
+        *,
+        dry_run: bool = False,
+        dataset: str | None = None,
+        files: Sequence[str] = (),
+    ) -> RecoveryAnswer:
+        """What of a task's output was lost, and is produced again (but in a dry run).
+
+        `files` are taken for lost; without, those are that the server does not find.
+
+        Raises:
+            WrongStatus: the task has not ended.
+            InvalidRequest: a name is not of its output.
+        """
+        wanted = RecoveryRequest(dry_run=dry_run, dataset=dataset, files=tuple(files))
+        return self._post(RecoveryAnswer, wanted, "tasks", task_id, "recovery")
 
     def kill(self, task_id: int, reason: str = "") -> CommandAnswer:
         """Stop a task and all its jobs at once."""

@@ -178,7 +178,7 @@ class NewDataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetView:
-    """A dataset of the catalogue."""
+    """A dataset of the catalogue; `task_id` is the task that writes it, if one does."""
 
     name: str
     owner: str
@@ -186,6 +186,7 @@ class DatasetView:
     n_files: int
     size_bytes: int
     created_at: str
+    task_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,6 +152,7 @@ def _dataset(row: CatalogDataset) -> DatasetView:
         n_files=row.n_files,
         size_bytes=row.size_bytes,
         created_at=moment(row.created_at),
+        task_id=row.task_id,
     )
 
 

@@ -134,3 +134,23 @@ def test_running_job_is_looked_into(installation: Installation) -> None:
     assert ended.returncode == 1
     late = installation.culm("job", "tail", number, check=False)
     assert (late.returncode, "only a job that runs" in late.stderr) == (5, True)
+
+
+def test_lost_output_is_recovered_and_metadata_read_back(installation: Installation) -> None:
+    command = "echo x > %OUT; echo '{\"n\": 7}' > userJobMetadata.json"
+    task = prun(installation, "lost", "--exec", command, "--outputs", "o.txt", "--skipScout")
+    number, dataset = str(task["task_id"]), "user.root.lost_o.txt"
+    found = json.loads(installation.culm("task", "metadata", number).stdout)
+    assert [one["metadata"] for one in found] == [{"n": 7}]
+    [path] = (installation.folder / "data" / "storage" / dataset).iterdir()
+    path.unlink()
+    dry = installation.culm("task", "recover", "--ds", dataset, "--dry-run")
+    assert path.name in dry.stdout
+    refused = installation.culm("task", "recover", number, check=False)
+    assert (refused.returncode, "--yes" in refused.stderr) == (2, True)
+    done = installation.culm("task", "recover", number, "--yes")
+    assert "1 inputs are processed again" in done.stderr
+    installation.culm("task", "wait", number)
+    assert output_of(installation, dataset) == "x\n"
+    missing = installation.culm("task", "recover", check=False)
+    assert (missing.returncode, "--ds" in missing.stderr) == (2, True)

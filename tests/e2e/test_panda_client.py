@@ -404,6 +404,20 @@ print(json.dumps(found))
     assert (said["jobs"], said["unsuccessful"], said["gone"]) == (["failed"] * 2, 2, False)
 
 
+def test_lost_output_is_produced_again(
+    parts: Installation, client: PandaClient, here: Path
+) -> None:
+    tried = client.pbook("recover_lost_files(10000001, test_mode=True)", here)
+    assert "0 of 2 files of jediTaskID=10000001 are lost" in tried
+    [lost] = (parts.folder / "data" / "storage").rglob("user.root.10000001._000001.out.txt")
+    lost.unlink()
+    said = client.pbook("recover_lost_files(10000001)", here)
+    assert "1 of 2 files of jediTaskID=10000001 are lost; 1 inputs of 1 jobs are" in said
+    datasets = "/v1/datasets/user.root.hello_out.txt/files"
+    wait_until(lambda: len(parts.api("GET", datasets).json()["files"]) == 2, "it is there again")
+    assert ended(parts, 10000001) == ["done"]
+
+
 def test_pbook_says_why_a_command_failed(client: PandaClient, here: Path) -> None:
     """(f): its exit code does not always tell; its words do."""
     for line in ("kill(10000001)", "finish(10000001)"):

@@ -54,6 +54,13 @@ def test_payload_reads_input_in_place_and_its_python_runs(server, start, a_job, 
     assert where == home
 
 
+def test_payload_that_runs_containers_itself_finds_the_images(server, start, a_job, tmp_path):
+    (tmp_path / "images" / "tiny").mkdir(parents=True)
+    server.add(a_job('ls "$CULM_IMAGES"'))
+    start(isolation="required", once=True, images=tmp_path / "images").ended()
+    assert server.final(1).output_tail == "tiny\n"
+
+
 def test_payload_may_clean_up_in_its_grace_and_its_exit_status_is_told(server, start, a_job):
     server.add(a_job("trap 'echo bye; exit 5' TERM; while :; do sleep 0.05; done",
                      walltime_seconds=1))  # fmt: skip
