@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import ssl
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,11 @@ def _of_server(server_url: str, token: Token) -> Iterator[tuple[str, str]]:
     yield "PANDA_AUTH", "oidc"
     yield "PANDA_AUTH_VO", token.vo or OWN_VO
     yield "PANDA_AUTH_ID_TOKEN", token.text
+    if url.startswith("https:"):
+        # It looks for authorities in this directory alone, and for grid sites' if none is named.
+        paths = ssl.get_default_verify_paths()
+        known = os.environ.get("X509_CERT_DIR") or paths.capath or paths.openssl_capath
+        yield "X509_CERT_DIR", known
     # Else the client asks the resolver for another name of the server's host.
     yield "PANDA_BEHIND_REAL_LB", "1"
 

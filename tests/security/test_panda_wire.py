@@ -38,19 +38,22 @@ def submit(caller: Caller, **changes: Any) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("body", "status", "said"), [
-    (b'{"task_id": 1', 422, "request is not valid JSON"),
-    (b"[1, 2]", 422, "a JSON object with the call's fields"),
-    (b"\xff\xfe\x00", 422, "JSON, or a form"),
-    (gzip.compress(b'{"task_id": 1}', mtime=0)[:-9], 422, "its end is missing"),
-    (b"\x1f\x8b" + b"\x00" * 20, 422, "whole and unharmed"),
-    (gzip.compress(b"[" * 100_000, mtime=0), 422, "not valid JSON"),
-    (b"a=1&" * 2000, 422, "JSON, or a form"),
-    (b'{"task_id": "many"}', 200, "task_id: 'many' - a whole number"),
-    (b'{"task_id": null}', 200, "task_id: nothing - a whole number"),
-    (b"", 200, "task_id: nothing"),
-    (b"{}", 200, "task_id: nothing"),
-])  # fmt: skip
+ODD_BODIES = {
+    "cut": (b'{"task_id": 1', 422, "request is not valid JSON"),
+    "list": (b"[1, 2]", 422, "a JSON object with the call's fields"),
+    "bytes": (b"\xff\xfe\x00", 422, "JSON, or a form"),
+    "gzip cut": (gzip.compress(b'{"task_id": 1}')[:-9], 422, "its end is missing"),
+    "gzip harmed": (b"\x1f\x8b" + b"\x00" * 20, 422, "whole and unharmed"),
+    "deep": (gzip.compress(b"[" * 100_000), 422, "not valid JSON"),
+    "long form": (b"a=1&" * 2000, 422, "JSON, or a form"),
+    "word": (b'{"task_id": "many"}', 200, "task_id: 'many' - a whole number"),
+    "null": (b'{"task_id": null}', 200, "task_id: nothing - a whole number"),
+    "nothing": (b"", 200, "task_id: nothing"),
+    "no field": (b"{}", 200, "task_id: nothing"),
+}
+
+
+@pytest.mark.parametrize(("body", "status", "said"), ODD_BODIES.values(), ids=ODD_BODIES)
 def test_odd_body_is_refused_in_words(scene: Scene, body: bytes, status: int, said: str) -> None:
     answer = scene.person("alice").post("/api/v1/task/kill", content=body)
     assert (answer.status_code, answer.json()["success"]) == (status, False), answer.text
@@ -151,6 +154,16 @@ def test_jobs_of_another_are_not_there(scene: Scene) -> None:
     assert killed == [[False, f"no job {number} of yours"] for number in ids]
     [first, _] = alice.post("/api/v1/job/get_description", json={"job_ids": ids}).json()["data"]
     assert (first["jobStatus"], first["commandToPilot"]) == ("activated", None)
+
+
+def test_job_that_does_not_run_has_no_debug_mode(scene: Scene) -> None:
+    a_task(scene.books, user="alice", n_jobs=1)
+    run_stages(scene.books)
+    path, body = "/api/v1/job/set_debug_mode", {"job_id": 1, "mode": True}
+    said = scene.person("alice").post(path, json=body)
+    assert (said.status_code, said.json()["message"]) == (
+        409, "job 1 is activated: only a job that runs can be asked")  # fmt: skip
+    assert scene.person("bob").post(path, json=body).json()["message"] == "no job 1 of yours"
 
 
 def test_list_holds_the_own_tasks_alone(scene: Scene) -> None:
@@ -259,13 +272,16 @@ def test_sandbox_is_found_by_its_sender_alone(scene: Scene) -> None:
     assert bob.get("/cache/jobO.a.tar.gz").content == other
 
 
-@pytest.mark.parametrize(("name", "content", "said"), [
-    ("jobO.a.tar.gz", b"no archive", "not a readable gzipped tar archive"),
-    ("jobO a.tar.gz", an_archive(x="1"), "the uploaded file has no good name"),
-    ("", an_archive(x="1"), "no file came"),
-    ("jobO.a.tar.gz", an_archive(**{"../x": "1"}), ".."),
-    ("jobO.a.tar.gz", b"\0" * (2 << 20), "the body is too large"),
-])  # fmt: skip
+BAD_UPLOADS = {
+    "no archive": ("jobO.a.tar.gz", b"no archive", "not a readable gzipped tar archive"),
+    "blank": ("jobO a.tar.gz", an_archive(x="1"), "the uploaded file has no good name"),
+    "nameless": ("", an_archive(x="1"), "no file came"),
+    "upwards": ("jobO.a.tar.gz", an_archive(**{"../x": "1"}), ".."),
+    "large": ("jobO.a.tar.gz", b"\0" * (2 << 20), "the body is too large"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), BAD_UPLOADS.values(), ids=BAD_UPLOADS)
 def test_bad_upload_is_refused_in_words(scene: Scene, name: str, content: bytes, said: str) -> None:
     answer = upload(scene.person("alice"), name, content)
     assert answer.json()["success"] is False

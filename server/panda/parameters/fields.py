@@ -24,20 +24,22 @@ PLAIN = {
 }  # fmt: skip
 """Task parameters that are a field of a specification as they are."""
 
+MOST_PRIORITY = 1100
+
 READ = frozenset({
     "taskName", "vo", "architecture", "processingType", "prodSourceLabel", "site", "excludedSite",
     "includedSite", "currentPriority", "taskPriority", "ramCount", "ramCountUnit", "cpuTime",
     "cpuTimeUnit", "walltime", "maxWalltime", "nFiles", "log", "jobParameters", "mergeSpec",
     "buildSpec", "container_name", "multiStepExec", "useLocalIO", "allowInputLAN",
     "transPath", "hpoWorkflow", "hpoRequestData", "maxNumJobs", "totNumJobs", "segmentedWork",
-    "segmentSpecs", "noWaitParent", "minCpuEfficiency", "uniqueTaskName",
+    "segmentSpecs", "noWaitParent", "minCpuEfficiency", "uniqueTaskName", "disableAutoRetry",
 })  # fmt: skip
 """Those that are read one by one."""
 
 UNMEANT = frozenset({
     "cliParams", "osInfo", "respectSplitRule", "sourceURL", "transUses", "transHome", "dsForIN",
     "reuseSecOnDemand", "noEmail", "messageDriven", "fixedSandbox", "noLoopingCheck", "noInput",
-    "useRealNumEvents", "userName", "framework", "transferType", "disableAutoRetry", "official",
+    "useRealNumEvents", "userName", "framework", "transferType", "official",
     "reqID", "requestType", "debugMode", "telemetry", "avoidVP", "parent_tid",
 })  # fmt: skip
 """Those that say what goes without saying here, or what only PanDA's own parts can use."""
@@ -90,6 +92,8 @@ def need_fields(parameters: Mapping[str, Any], faults: list[FieldFault]) -> dict
         _unit(parameters, "cpuTimeUnit", CpuTimeUnit, found, faults)
     if parameters.get("minCpuEfficiency"):
         found["min_cpu_efficiency"] = parameters["minCpuEfficiency"] / 100
+    if parameters.get("disableAutoRetry"):
+        found["max_attempts"] = 1
     if parameters.get("walltime"):
         found["walltime_seconds"] = parameters["walltime"]
     elif parameters.get("maxWalltime"):
@@ -103,8 +107,9 @@ def priority_of(parameters: Mapping[str, Any]) -> int | None:
     asked = parameters.get("currentPriority", parameters.get("taskPriority"))
     if not isinstance(asked, int) or isinstance(asked, bool):
         return None
-    low = 0 if (parameters.get("prodSourceLabel") or USER_ACTIVITY) != USER_ACTIVITY else None
-    return asked if (LEAST_USER_PRIORITY if low is None else low) <= asked <= 1100 else None
+    activity = parameters.get("prodSourceLabel") or USER_ACTIVITY
+    least = LEAST_USER_PRIORITY if activity == USER_ACTIVITY else 0
+    return asked if least <= asked <= MOST_PRIORITY else None
 
 
 _UNIT_FIELDS = {"ramCountUnit": "ram_count_unit", "cpuTimeUnit": "cpu_time_unit"}

@@ -15,15 +15,18 @@ from starlette.responses import FileResponse
 
 from culm.core import names
 from culm.core.errors import NotFound
+from culm.wire.recovery import RecoveryRequest
 from server.identity.access import PERSON, Holder, actor_of
 from server.identity.actor import Actor
 from server.limits import MB, BodyLimits
 from server.panda.asked import Asked
 from server.panda.calls import API, Calls
 from server.panda.envelope import Said, enveloped
+from server.panda.owners import own_task
 from server.panda.uploads import Upload
 from server.parts import Parts, parts_of
 from server.routing import Noun, Terms
+from tasks.stages.recovery import recover
 from tasks.store.cache_files import Content, digest_of, digests_of, name_file, same_content
 from tasks.views.sandboxes import is_sandbox_of_pilot
 
@@ -58,6 +61,23 @@ async def upload_cache_file(request: Request) -> Response:
     digest = await parts.sandboxes.keep(upload.blocks(), owner)
     await run_in_threadpool(_note, parts, owner, upload.name, digest)
     return enveloped(Said(message=f"{upload.name} is stored"))
+
+
+@_calls.post("upload_file_recovery_request")
+def upload_file_recovery_request(asked: Asked) -> Said:
+    """Produce output of a task again that was lost; with `dry_run` only say what would be."""
+    dry_run = asked.flag("dry_run")
+    with asked.parts.books.read() as session:
+        task_id = own_task(session, asked)
+    wanted = RecoveryRequest(dry_run=dry_run)
+    found = recover(asked.parts.books, task_id, asked.actor.subject, wanted)
+    verb = "would be" if dry_run else "are"
+    words = (
+        f"{len(found.lost)} of {found.n_checked} files of jediTaskID={task_id} are lost; "
+        f"{found.n_inputs} inputs of {found.n_jobs} jobs {verb} processed again"
+    )
+    unseen = f"; the server cannot look for {found.n_unchecked} more" if found.n_unchecked else ""
+    return Said(data=words + unseen, message=words + unseen)
 
 
 def _note(parts: Parts, owner: str, name: str, digest: str) -> None:

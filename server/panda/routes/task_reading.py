@@ -22,8 +22,9 @@ from server.panda.task_rows import Wanted, task_rows
 from tasks.specs import spec_of
 from tasks.statuses import DatasetKind
 from tasks.store.bulk import id_in
+from tasks.store.originals import original_of
 from tasks.store.tables import DATASET, FILE, JOB
-from tasks.tables import Task, TaskOriginal
+from tasks.tables import Task
 
 __all__ = ["tasks"]
 
@@ -157,9 +158,9 @@ def _task(session: Session, asked: Asked) -> Task:
 
 
 def _parameters(session: Session, task_id: int) -> dict[str, Any]:
-    original = session.get(TaskOriginal, task_id)
+    original = original_of(session, task_id)
     if original is not None:
-        return original.document
+        return original
     found: dict[str, Any] = encode(spec_of(session, task_id))
     return found
 

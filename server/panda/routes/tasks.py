@@ -15,6 +15,7 @@ from server.routing import Noun
 from tasks.specs import spec_of
 from tasks.stages.attempts import add_attempts
 from tasks.stages.command import command
+from tasks.store.originals import keep_original, original_of
 
 tasks = Noun("panda: tasks", "Tasks as PanDA's client submits, commands and reads them.")
 _calls = Calls(tasks, "task")
@@ -98,9 +99,14 @@ def retry(asked: Asked) -> Said:
     if not changes:
         return _told(asked, CommandRequest(command="retry"), data=int(Code.REGISTERED))
     with asked.parts.books.read() as session:
-        before = spec_of(session, own_task(session, asked))
+        task_id = own_task(session, asked)
+        before, original = spec_of(session, task_id), original_of(session, task_id)
     order = CommandRequest(command="incexec", parameters=changed_fields(changes, before))
-    return _told(asked, order, data=int(Submitted.INCEXEC))
+    said = _told(asked, order, data=int(Submitted.INCEXEC))
+    if original is not None:
+        with asked.parts.books.write() as session:
+            keep_original(session, task_id, original | dict(changes))
+    return said
 
 
 @_calls.post("increase_attempts")

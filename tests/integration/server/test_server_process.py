@@ -62,8 +62,7 @@ def test_first_start_makes_keys_and_tokens_for_their_owner_only(server: LiveServ
     tokens = sorted(path.name for path in (data / "tokens").iterdir())
     assert tokens == ["admin.token", "pilot.token", "user.token"]
     for path in [*(data / "tokens").iterdir(), *(data / "keys").rglob("*")]:
-        mode = 0o700 if path.is_dir() else 0o600
-        assert path.stat().st_mode & 0o777 == mode, path
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
     me = server.client(token=(data / "tokens" / "admin.token").read_text().strip())
     assert me.get("/v1/whoami").json()["roles"] == ["admin", "production", "user"]
     assert httpx.get(f"{server.settings.server_url}/v1/ready").json() == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,3 +107,29 @@ def _me(server: LiveServer) -> str:
 def _status(books: Books) -> str:
     with books.read() as session:
         return str(session.connection().exec_driver_sql("SELECT status FROM task").scalar())
+
+
+@pytest.mark.usefixtures("trusted")
+def test_pandas_client_speaks_tls(
+    authority: Authority, server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = ["openssl", "x509", "-hash", "-noout", "-in", str(authority.path)]
+    number = subprocess.run(hashed, capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / f"{number}.0").write_bytes(authority.path.read_bytes())
+    token = a_token(server.settings, "alice", "user")
+    own = {"CULM_SERVER_URL": server.settings.server_url, "CULM_TOKEN": token,
+           "SSL_CERT_DIR": str(tmp_path), "HOME": str(tmp_path)}  # fmt: skip
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    printed = subprocess.run([sys.executable, "-m", "culm", "panda-env", "--json"], check=True,
+                             capture_output=True, text=True).stdout  # fmt: skip
+    ask = "from pandaclient import Client; print(Client.getTaskStatus(10000001), Client.hello())"
+    for known, said in ((tmp_path, "no task 10000001 of yours"),
+                        (tmp_path / "none", "certificate verify failed")):  # fmt: skip
+        variables = json.loads(printed)
+        assert variables["X509_CERT_DIR"] == str(tmp_path)
+        done = subprocess.run(
+            [sys.executable, "-c", ask], env=variables | own | {"X509_CERT_DIR": str(known)},
+            capture_output=True, text=True, check=True, cwd=tmp_path,
+        )  # fmt: skip
+        assert said in done.stdout + done.stderr

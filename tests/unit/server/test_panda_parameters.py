@@ -143,6 +143,7 @@ def test_steering_is_what_docker_was_to_run(arguments: str, command: str) -> Non
 @pytest.mark.parametrize(("changes", "fields"), [
     ({"coreCount": 8, "ramCount": 500, "ramCountUnit": "MBPerCoreFixed"},
      {"core_count": 8, "memory_mb": 4000, "ram_count_unit": "MBPerCoreFixed"}),
+    ({"disableAutoRetry": 1, "maxAttempt": 5}, {"max_attempts": 1}),
     ({"maxWalltime": 2}, {"walltime_seconds": 7200}),
     ({"cpuTime": 5, "cpuTimeUnit": "HS06sPerEvent"}, {"cpu_time": 5.0}),
     ({"currentPriority": 950}, {"priority": 950}),
