@@ -146,13 +146,13 @@ class Book:
 
     def why(self, some: int) -> int:
         """Say what hinders a task, and what would help."""
-        (number,) = numbers(some)
+        number = _one(some)
         show_why(self._client.why(number), every=False, as_json=False)
         return 0
 
     def getUserJobMetadata(self, taskID: int, output: str = "userJobMetadata.json") -> int:  # noqa: N802, N803 - pbook's words
         """Write the metadata that a task's jobs left into a JSON file, by job id."""
-        (number,) = numbers(taskID)
+        number = _one(taskID)
         found = {}
         for job in self._client.jobs(number):
             text = self._client.job(job.job_id).user_metadata
@@ -196,7 +196,7 @@ class Book:
         """Show the status of a workflow, and its steps with their tasks."""
         from culm.cli.workflow import show_one
 
-        (number,) = numbers(request_id)
+        number = _one(request_id)
         show_one(self._client, number)
         return 0
 
@@ -221,7 +221,7 @@ class Book:
         return self._workflow(request_id, "resume")
 
     def _workflow(self, request_id: int, order: str) -> int:
-        (number,) = numbers(request_id)
+        number = _one(request_id)
         if order in ("kill", "finish"):
             view = self._client.workflow(number)
             line = f"{view.workflow_id} {view.name} ({view.status})"
@@ -255,6 +255,13 @@ _NAMES = (
     "pause_workflow", "resume_workflow", "set_secret", "list_secrets", "delete_secret",
     "delete_all_secrets",
 )  # fmt: skip
+
+
+def _one(value: Any) -> int:
+    found = numbers(value)
+    if len(found) != 1:
+        raise UserError(f"{len(found)} ids, one is needed here", hint="help()")
+    return found[0]
 
 
 @contextmanager

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from culm.cli.main import run
 from tests.builders import a_dataset, a_pilot, a_report, get_work, report, run_stages
@@ -97,6 +100,35 @@ def test_book_keeps_secrets_and_tried_jobs_get_them(desk: Desk) -> None:
     code, _, err = desk.does(*book, "delete_all_secrets()", "-c", "set_secret('x', 'no', True)")
     assert (code, "no: No such file or directory" in err) == (2, True)
     assert desk.client.secrets() == ()
+
+
+@contextmanager
+def storage_at(desk: Desk, directory: str) -> Iterator[None]:
+    """The server has a disk for files, while the block lasts."""
+    for place in (directory, "NULL"):
+        with desk.books.write() as session:
+            session.connection().exec_driver_sql(f"UPDATE storage_endpoint SET directory = {place}")
+        if place == directory:
+            yield
+
+
+def tried(desk: Desk) -> Any:
+    """What a task came to that was tried here."""
+    asked = ("--inDS", "user.alice.tried", "--nFilesPerJob", "1", "--match", "in[12]")
+    return desk.gets("run", "--exec", "cat %IN", "--noSandbox", *asked, "--json")
+
+
+def test_tried_task_fetches_the_input_of_its_jobs(desk: Desk) -> None:
+    desk.client.add_dataset("user.alice.tried")
+    with storage_at(desk, f"'{desk.server.settings.storage_dir}'"):
+        for number in range(4):
+            Path(f"in{number}").write_text(f"{number}\n")
+            desk.client.upload("user.alice.tried", f"in{number}")
+        trial = tried(desk)
+    (job,) = trial["jobs"]
+    assert (job["inputs"], job["output_tail"]) == (["in1"], "1\n")
+    fetched = [path.name for path in Path(trial["directory"]).glob("inputs/*/*")]
+    assert fetched == ["in1"]
 
 
 def test_book_writes_metadata_of_jobs(desk: Desk) -> None:
