@@ -9,6 +9,7 @@ from tasks.tables.decision import Decided, Decision, NucleusDecision
 from tasks.tables.file import File
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
+from tasks.tables.job_request import JobRequest
 from tasks.tables.locality import DatasetLocality, Preassignment
 from tasks.tables.notice import Notice, NoticeAddress
 from tasks.tables.pilot import Pilot, WorkerTarget
@@ -35,9 +36,9 @@ from tasks.tables.workflow import Workflow, WorkflowPlan, WorkflowStep
 __all__ = [
     "Build", "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory",
     "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
-    "JobFile", "JobMetadata", "Link", "Lock", "Notice", "NoticeAddress", "NucleusDecision",
-    "Pilot", "Preassignment", "Queue",
-    "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
+    "JobFile", "JobMetadata", "JobRequest", "Link", "Lock", "Notice", "NoticeAddress",
+    "NucleusDecision", "Pilot", "Preassignment", "Queue", "QueueStatistics", "QueueStorage",
+    "RefusedReport", "Replica", "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
     "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",
     "Task", "TaskParameters",

@@ -22,6 +22,8 @@ from culm.core.nearest import unknown_name
 from culm.wire.views import CommandRequest, TaskView
 
 ALL = "all"
+PATIENCE_SECONDS = 120.0
+"""How long the pilot of a job is waited for: it listens at its heartbeats."""
 
 
 class Book:
@@ -163,6 +165,36 @@ class Book:
         say(f"metadata of {len(found)} jobs: {output}")
         return 0
 
+    def killJob(self, PandaID: int) -> int:  # noqa: N802, N803 - pbook's words
+        """Kill one job; its input is tried again if the rules allow it."""
+        number = _one(PandaID)
+        confirm("kill a job", [str(number)], yes=self._yes)
+        print_line(number, self._client.kill_job(number).message)
+        return 0
+
+    def tail(self, PandaID: int, path: str = "payload.stdout", lines: int = 20) -> int:  # noqa: N803
+        """Show the end of a file of a running job: its output, if no other is named."""
+        return self._ask(PandaID, "tail", path, lines)
+
+    def ls(self, PandaID: int, path: str = ".") -> int:  # noqa: N803
+        """List the files of a running job."""
+        return self._ask(PandaID, "ls", path)
+
+    def ps(self, PandaID: int) -> int:  # noqa: N803
+        """List the processes of a running job."""
+        return self._ask(PandaID, "ps")
+
+    def debug(self, PandaID: int, modeOn: bool = True) -> int:  # noqa: N803
+        """Have the pilot of a running job listen often, so that tail, ls and ps answer sooner."""
+        return self._ask(PandaID, "debug" if modeOn else "debugoff")
+
+    def _ask(self, job: Any, kind: str, path: str = "", lines: int = 20) -> int:
+        from culm.cli.job_requests import ask
+
+        request = self._client.ask_job(_one(job), kind, str(path), lines)
+        ask(self._client, request, PATIENCE_SECONDS, as_json=False)
+        return 0
+
     def set_secret(self, key: str, value: str, is_file: bool = False) -> int:
         """Keep a secret; with is_file=True the value is a file's path, and its bytes are kept."""
         with _files_told():
@@ -251,9 +283,9 @@ class Book:
 
 _NAMES = (
     "help", "show", "showl", "kill", "finish", "retry", "pause", "resume", "reload_input", "why",
-    "getUserJobMetadata", "show_workflow", "finish_workflow", "kill_workflow", "retry_workflow",
-    "pause_workflow", "resume_workflow", "set_secret", "list_secrets", "delete_secret",
-    "delete_all_secrets",
+    "getUserJobMetadata", "killJob", "tail", "ls", "ps", "debug", "show_workflow",
+    "finish_workflow", "kill_workflow", "retry_workflow", "pause_workflow", "resume_workflow",
+    "set_secret", "list_secrets", "delete_secret", "delete_all_secrets",
 )  # fmt: skip
 
 

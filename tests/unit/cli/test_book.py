@@ -89,7 +89,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         ("sho", "sho", ["show(", "showl(", "show_workflow("]),
         ("da", "show(da", ["days="]),
         ("'f", "show('f", ["'fin'"]),
-        ("ki", "help(ki", ["kill", "kill_workflow"]),
+        ("ki", "help(ki", ["kill", "killJob", "kill_workflow"]),
         ("zz", "zz", []),
     ],
 )
