@@ -16,6 +16,7 @@ from culm.client.chain import Chain
 from culm.client.option_files import loaded
 from culm.client.prun import by_flags, listed, prun, specification, task_name
 from culm.client.prun_options import Prun
+from culm.client.reading import read
 from culm.client.sandbox import Choice, Chosen, Packed, choose, pack_sandbox
 from culm.client.search_files import on_disk
 from culm.client.transport import Call, path_of
@@ -26,6 +27,9 @@ from culm.core.units import parse_size
 from culm.wire.forecast import Forecast
 from culm.wire.task_spec import TaskSpec
 from culm.wire.views import Identity, TaskAccepted
+
+CHECKING_SECONDS = 600.0
+"""A million files are split and brokered for a check: that takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,14 @@ class SubmissionCalls(Calls):
         if prepared.chosen and prepared.chosen.files:
             with self.packed(prepared.chosen) as packed:
                 spec = replace(spec, sandbox=packed.digest)
+        call = Call(
+            method="POST",
+            path=path_of("tasks", "check"),
+            message=spec,
+            read_timeout=CHECKING_SECONDS,
+        )
         try:
-            return self._post(Forecast, spec, "tasks", "check")
+            return read(Forecast, self.transport.json(call))
         except InvalidRequest as error:
             raise by_flags(error) from error
 

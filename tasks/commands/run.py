@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,17 +16,17 @@ from culm.cli.context import client_of
 from culm.cli.option_groups import GroupedCommand
 from culm.cli.options import options_from
 from culm.cli.render import Json, print_json, print_line, print_table, say
-from culm.client.option_files import loaded
 from culm.client.prun import listed
 from culm.client.prun_options import Prun
-from culm.client.search_files import on_disk
 from culm.core.errors import FieldFault, InvalidRequest
 
 if TYPE_CHECKING:
     from culm.client import Client
     from culm.client.submission import Prepared
+    from culm.client.transfer import Source
     from culm.wire.job_spec import JobSpec
     from culm.wire.task_spec import TaskSpec
+    from culm.wire.views import TaskView
     from tasks.store.books import Books
     from tasks.trying.course import Run
 
@@ -60,7 +60,16 @@ class _Wish:
     options: Prun
     in_files: tuple[str, ...]
     limit: int
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Trying:
+    """A task that is tried: where, its jobs as they run, and a call that shows it after them."""
+
     folder: Path
+    jobs: Iterator[Run]
+    status: Callable[[], TaskView]
 
 
 @app.command(cls=GroupedCommand)
@@ -79,11 +88,10 @@ def run(
     prun sends, what --bexec builds, placeholders, outputs, the merge. No server is needed but for
     the files of --inDS. Exit code 0: all jobs that ran are well, 1: one failed.
     """
-    wish = _Wish(loaded(options, on_disk), listed(in_files), limit, _fresh(run_dir))
-    with _tried(client_of(ctx), wish) as (found, status):
-        ran = list(_told(found))
-        final = status()
-    document = _document(wish.folder, final, ran)
+    wish = _Wish(options, listed(in_files), limit, run_dir)
+    with _tried(client_of(ctx), wish) as trying:
+        ran = list(_told(trying.jobs))
+        document = _document(trying.folder, trying.status(), ran)
     if as_json:
         print_json(document)
     else:
@@ -103,8 +111,9 @@ def _fresh(folder: Path | None) -> Path:
 
 
 @contextmanager
-def _tried(client: Client, wish: _Wish) -> Iterator[tuple[Iterator[Run], Any]]:
-    """The jobs as they run, and a call that gives the task's status after them."""
+def _tried(client: Client, wish: _Wish) -> Iterator[_Trying]:
+    """The task, in a new directory, once its options are found to be right."""
+    from culm.client.transfer import Source
     from tasks.trying.course import runs, shown
     from tasks.trying.scene import begin, local_spec, open_books
 
@@ -112,14 +121,16 @@ def _tried(client: Client, wish: _Wish) -> Iterator[tuple[Iterator[Run], Any]]:
     if wish.in_files:
         options = _with_local_input(options)
     prepared = client.prepare(options, offline=True)
-    spec, size = _with_sandbox(client, local_spec(prepared.spec), prepared, wish.folder)
-    with open_books(wish.folder) as books:
-        _bring_input(client, books, spec, wish)
-        trial = begin(books, wish.folder, spec, size)
-        say(f"trying {spec.name} in {wish.folder}")
-        fetch = _Fetch(client, wish.folder / "inputs")
+    sources = [Source.of(Path(path)) for path in wish.in_files]
+    folder = _fresh(wish.folder)
+    spec, size = _with_sandbox(client, local_spec(prepared.spec), prepared, folder)
+    with open_books(folder) as books:
+        _bring_input(client, books, spec, _Input(sources, wish.limit, folder / "inputs"))
+        trial = begin(books, folder, spec, size)
+        say(f"trying {spec.name} in {folder}")
         secrets = client.secrets_of_jobs() if spec.use_secrets else {}
-        yield runs(trial, wish.limit, fetch, secrets), lambda: shown(trial)
+        jobs = runs(trial, wish.limit, _Fetch(client, folder / "inputs"), secrets)
+        yield _Trying(folder, jobs, lambda: shown(trial))
 
 
 def _with_local_input(options: Prun) -> Prun:
@@ -142,20 +153,29 @@ def _with_sandbox(
         return replace(spec, sandbox=packed.digest), packed.size_bytes
 
 
-def _bring_input(client: Client, books: Books, spec: TaskSpec, wish: _Wish) -> None:
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """Local files, and how many jobs read the server's, which are fetched to `folder`."""
+
+    sources: list[Source]
+    limit: int
+    folder: Path
+
+
+def _bring_input(client: Client, books: Books, spec: TaskSpec, given: _Input) -> None:
     """Register the input: local files, or what the server has of the datasets."""
     from tasks.trying.scene import add_files_of_server, add_local_files
 
     for number, stream in enumerate(spec.inputs):
         for name in dict.fromkeys(each.rstrip("/") for each in stream.datasets):
             if name == LOCAL_INPUT:
-                add_local_files(books, name, map(Path, wish.in_files))
+                add_local_files(books, name, given.sources)
                 continue
             # Where the input is shared out evenly, all of it says how big a job is.
             whole = spec.n_jobs is not None or number > 0 or stream.match or stream.anti_match
-            most = None if whole else max(LISTED, wish.limit * (spec.n_files_per_job or 1))
+            most = None if whole else max(LISTED, given.limit * (spec.n_files_per_job or 1))
             files = client.files(name, None if most is None else most + stream.n_skip)
-            add_files_of_server(books, name, files, wish.folder / "inputs")
+            add_files_of_server(books, name, files, given.folder)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,13 +69,8 @@ def open_books(folder: Path) -> Books:
     return books
 
 
-def add_local_files(books: Books, dataset: str, paths: Iterable[Path]) -> None:
-    """Files of this machine as a dataset: they are read where they are.
-
-    Raises:
-        InvalidRequest: one is not there, or its name is none for a job's directory.
-    """
-    sources = [Source.of(path) for path in paths]
+def add_local_files(books: Books, dataset: str, sources: Iterable[Source]) -> None:
+    """Files of this machine as a dataset: they are read where they are."""
     _add(books, dataset, [
         NewEntry(lfn=s.lfn, size_bytes=s.size_bytes, adler32=s.adler32,
                  path=s.path.resolve().as_uri())

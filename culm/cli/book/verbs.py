@@ -22,6 +22,8 @@ from culm.core.nearest import unknown_name
 from culm.wire.views import CommandRequest, TaskView
 
 ALL = "all"
+PATIENCE_SECONDS = 120.0
+"""How long the pilot of a job is waited for: it listens at its heartbeats."""
 
 
 class Book:
@@ -146,13 +148,13 @@ class Book:
 
     def why(self, some: int) -> int:
         """Say what hinders a task, and what would help."""
-        (number,) = numbers(some)
+        number = _one(some)
         show_why(self._client.why(number), every=False, as_json=False)
         return 0
 
     def getUserJobMetadata(self, taskID: int, output: str = "userJobMetadata.json") -> int:  # noqa: N802, N803 - pbook's words
         """Write the metadata that a task's jobs left into a JSON file, by job id."""
-        (number,) = numbers(taskID)
+        number = _one(taskID)
         found = {}
         for job in self._client.jobs(number):
             text = self._client.job(job.job_id).user_metadata
@@ -161,6 +163,36 @@ class Book:
         with _files_told():
             Path(output).write_text(json.dumps(found, indent=1), encoding="utf-8")
         say(f"metadata of {len(found)} jobs: {output}")
+        return 0
+
+    def killJob(self, PandaID: int) -> int:  # noqa: N802, N803 - pbook's words
+        """Kill one job; its input is tried again if the rules allow it."""
+        number = _one(PandaID)
+        confirm("kill a job", [str(number)], yes=self._yes)
+        print_line(number, self._client.kill_job(number).message)
+        return 0
+
+    def tail(self, PandaID: int, path: str = "payload.stdout", lines: int = 20) -> int:  # noqa: N803
+        """Show the end of a file of a running job: its output, if no other is named."""
+        return self._ask(PandaID, "tail", path, lines)
+
+    def ls(self, PandaID: int, path: str = ".") -> int:  # noqa: N803
+        """List the files of a running job."""
+        return self._ask(PandaID, "ls", path)
+
+    def ps(self, PandaID: int) -> int:  # noqa: N803
+        """List the processes of a running job."""
+        return self._ask(PandaID, "ps")
+
+    def debug(self, PandaID: int, modeOn: bool = True) -> int:  # noqa: N803
+        """Have the pilot of a running job listen often, so that tail, ls and ps answer sooner."""
+        return self._ask(PandaID, "debug" if modeOn else "debugoff")
+
+    def _ask(self, job: Any, kind: str, path: str = "", lines: int = 20) -> int:
+        from culm.cli.job_requests import ask
+
+        request = self._client.ask_job(_one(job), kind, str(path), lines)
+        ask(self._client, request, PATIENCE_SECONDS, as_json=False)
         return 0
 
     def set_secret(self, key: str, value: str, is_file: bool = False) -> int:
@@ -196,7 +228,7 @@ class Book:
         """Show the status of a workflow, and its steps with their tasks."""
         from culm.cli.workflow import show_one
 
-        (number,) = numbers(request_id)
+        number = _one(request_id)
         show_one(self._client, number)
         return 0
 
@@ -221,7 +253,7 @@ class Book:
         return self._workflow(request_id, "resume")
 
     def _workflow(self, request_id: int, order: str) -> int:
-        (number,) = numbers(request_id)
+        number = _one(request_id)
         if order in ("kill", "finish"):
             view = self._client.workflow(number)
             line = f"{view.workflow_id} {view.name} ({view.status})"
@@ -251,10 +283,17 @@ class Book:
 
 _NAMES = (
     "help", "show", "showl", "kill", "finish", "retry", "pause", "resume", "reload_input", "why",
-    "getUserJobMetadata", "show_workflow", "finish_workflow", "kill_workflow", "retry_workflow",
-    "pause_workflow", "resume_workflow", "set_secret", "list_secrets", "delete_secret",
-    "delete_all_secrets",
+    "getUserJobMetadata", "killJob", "tail", "ls", "ps", "debug", "show_workflow",
+    "finish_workflow", "kill_workflow", "retry_workflow", "pause_workflow", "resume_workflow",
+    "set_secret", "list_secrets", "delete_secret", "delete_all_secrets",
 )  # fmt: skip
+
+
+def _one(value: Any) -> int:
+    found = numbers(value)
+    if len(found) != 1:
+        raise UserError(f"{len(found)} ids, one is needed here", hint="help()")
+    return found[0]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ _LINES = {
 }
 _DATASET = re.compile(r"(In|Out)\s*:\s*(\S+)\s*")
 _SUBMITTED = (
-    re.compile(r"^task (\d{8,}) \S+ \S+", re.MULTILINE),
+    re.compile(r"^task (\d{8,}) \S+ [a-z]+(?: \(was submitted before\))?$", re.MULTILINE),
     re.compile(r"jediTaskID\s*=\s*(\d+)"),
     re.compile(r"^\s*JobID\s*:\s*(\d+)", re.MULTILINE),
 )

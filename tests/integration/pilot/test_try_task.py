@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -68,5 +69,7 @@ def test_payload_that_fails_is_shown(folder: Path, capsys: pytest.CaptureFixture
     ],
 )
 def test_wrong_use_is_told(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("culm-run-*"))
     assert run(["run", "--exec", "true", *words]) == 2
     assert said in capsys.readouterr().err
+    assert set(Path(tempfile.gettempdir()).glob("culm-run-*")) == before

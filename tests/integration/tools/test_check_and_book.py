@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from culm.cli.main import run
 from tests.builders import a_dataset, a_pilot, a_report, get_work, report, run_stages
@@ -97,6 +101,67 @@ def test_book_keeps_secrets_and_tried_jobs_get_them(desk: Desk) -> None:
     code, _, err = desk.does(*book, "delete_all_secrets()", "-c", "set_secret('x', 'no', True)")
     assert (code, "no: No such file or directory" in err) == (2, True)
     assert desk.client.secrets() == ()
+
+
+def test_book_asks_running_jobs_and_kills_them(desk: Desk) -> None:
+    task = submitted(desk, "--outDS", "user.alice.book.asked")
+    with desk.server.pilot() as pilot:
+        work = {"request_key": "k", "n_jobs": 100, "core_count": 64, "memory_mb": 10**6,
+                "disk_mb": 10**6}  # fmt: skip
+        jobs = pilot.post("/v1/pilots/me/work", json=work).raise_for_status().json()["jobs"]
+        (number,) = [job["job_id"] for job in jobs if job["task_id"] == task]
+
+        def answer() -> None:
+            """As the pilot does at its heartbeats: until it was asked."""
+            url = f"/v1/jobs/{number}/requests"
+            for nr in range(1, 400):
+                report = {"job_id": number, "attempt_nr": 1, "report_nr": nr, "state": "running"}
+                told = pilot.post("/v1/pilots/me/reports", json={"reports": [report]}).json()
+                for request in told["answers"][0].get("requests", ()):
+                    said = {"is_good": True, "text": f"{request['kind']} {request['path']}\n"}
+                    pilot.put(f"{url}/{request['request_id']}/answer", json=said)
+                    return
+
+        with ThreadPoolExecutor(1) as pool:
+            # The job must run before it can be asked.
+            report = {"job_id": number, "attempt_nr": 1, "report_nr": 0, "state": "running"}
+            pilot.post("/v1/pilots/me/reports", json={"reports": [report]})
+            done = pool.submit(answer)
+            code, out, err = desk.does("book", "-c", f"tail({number}, 'my.log')")
+            done.result()
+        assert (code, out) == (0, "tail my.log\n"), err
+    code, out, err = desk.does("book", "--yes", "-c", f"killJob({number})")
+    assert code == 0, err
+    assert desk.does("book", "-c", "ps(999999)")[0] == 4
+
+
+@contextmanager
+def storage_at(desk: Desk, directory: str) -> Iterator[None]:
+    """The server has a disk for files, while the block lasts."""
+    for place in (directory, "NULL"):
+        with desk.books.write() as session:
+            session.connection().exec_driver_sql(f"UPDATE storage_endpoint SET directory = {place}")
+        if place == directory:
+            yield
+
+
+def tried(desk: Desk) -> Any:
+    """What a task came to that was tried here."""
+    asked = ("--inDS", "user.alice.tried", "--nFilesPerJob", "1", "--match", "in[12]")
+    return desk.gets("run", "--exec", "cat %IN", "--noSandbox", *asked, "--json")
+
+
+def test_tried_task_fetches_the_input_of_its_jobs(desk: Desk) -> None:
+    desk.client.add_dataset("user.alice.tried")
+    with storage_at(desk, f"'{desk.server.settings.storage_dir}'"):
+        for number in range(4):
+            Path(f"in{number}").write_text(f"{number}\n")
+            desk.client.upload("user.alice.tried", f"in{number}")
+        trial = tried(desk)
+    (job,) = trial["jobs"]
+    assert (job["inputs"], job["output_tail"]) == (["in1"], "1\n")
+    fetched = [path.name for path in Path(trial["directory"]).glob("inputs/*/*")]
+    assert fetched == ["in1"]
 
 
 def test_book_writes_metadata_of_jobs(desk: Desk) -> None:

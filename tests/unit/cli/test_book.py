@@ -60,6 +60,7 @@ def test_other_lines_are_refused(line: str, words: str) -> None:
     ("line", "words"),
     [
         ("show(dyas=3)", "show(dyas=…): unknown; did you mean days?"),
+        ("why([1, 2])", "2 ids, one is needed here"),
         ("kill()", "kill: missing a required argument: 'some'"),
         ("show(limit=0)", "limit=0: a number above zero is needed"),
         ("show(format='jsn', jeditaskid=[])", "[]: a task id or a list of them"),
@@ -88,7 +89,7 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
         ("sho", "sho", ["show(", "showl(", "show_workflow("]),
         ("da", "show(da", ["days="]),
         ("'f", "show('f", ["'fin'"]),
-        ("ki", "help(ki", ["kill", "kill_workflow"]),
+        ("ki", "help(ki", ["kill", "killJob", "kill_workflow"]),
         ("zz", "zz", []),
     ],
 )
