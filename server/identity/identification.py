@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -24,6 +25,15 @@ PUBLIC_PATHS = frozenset(
     }
 )
 """Compared byte by byte with the path as it was sent: nothing encoded, doubled or added fits."""
+PUBLIC_PATTERN = re.compile(
+    rb"/cache/ddmendpoints\.json"
+    rb"|/cache/schedconfig/[A-Za-z0-9_][A-Za-z0-9._-]*\.json"
+    rb"|/trf/user/[A-Za-z0-9-]+"
+    rb"|/trf/job/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/cache/[A-Za-z0-9._-]+"
+)
+"""What PanDA's pilot fetches without its token: of a whole path, as it was sent too. The files of
+a job want the job's own pass, which stands in the path.
+"""
 _PUBLIC_METHODS = frozenset({"GET", "HEAD"})
 _SCHEME = b"bearer "
 
@@ -77,4 +87,6 @@ def _organisation(scope: Scope) -> str:
 def is_public(scope: Scope) -> bool:
     """Whether this request is on the exact list of those that need no token."""
     path = scope.get("raw_path") or scope["path"].encode()
-    return scope["method"] in _PUBLIC_METHODS and path in PUBLIC_PATHS
+    return scope["method"] in _PUBLIC_METHODS and (
+        path in PUBLIC_PATHS or PUBLIC_PATTERN.fullmatch(path) is not None
+    )
