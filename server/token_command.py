@@ -42,7 +42,8 @@ def issue(
     if out is None:
         typer.echo(token)
         return
-    write_private(out, token.encode() + b"\n")
+    # No newline: PanDA's pilot makes a header of the whole file.
+    write_private(out, token.encode())
     typer.echo(f"written to {out}", err=True)
 
 

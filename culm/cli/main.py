@@ -36,6 +36,7 @@ ENTRIES = {
     "set": Entry("See and change thresholds at run time.", "culm.cli.thresholds:app"),
     "retry-rule": Entry("See and change what is made of errors.", "culm.cli.retry_rule:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
+    "panda-pilot": Entry("Write a launcher for PanDA's own pilot.", "culm.cli.panda_pilot:app"),
     "login": Entry("Log in at your organisation's identity provider.", "culm.cli.login:app"),
     "logout": Entry("Forget the login at the server.", "culm.cli.login:logout_app"),
     "whoami": Entry("Say who your token says that you are.", "culm.cli.whoami:app"),

@@ -77,7 +77,9 @@ def _pilot_id(session: Session, ask: GuestAsk) -> int:
     spec = PilotSpec(queue=ask.queue, host=ask.node, process_id=0, version=VERSION,
                      core_count=want.core_count, memory_mb=want.memory_mb,
                      disk_mb=want.disk_mb)  # fmt: skip
-    return sign_on(session, spec)[0]
+    pilot_id, _ = sign_on(session, spec)
+    session.flush()
+    return pilot_id
 
 
 @dataclass(frozen=True, slots=True)

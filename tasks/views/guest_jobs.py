@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlmodel import Session
@@ -48,8 +49,8 @@ def guest_jobs(session: Session, job_ids: Sequence[int]) -> dict[int, GuestJob]:
     """These jobs, by id; those that are not there are left out."""
     found = {}
     for row in _JOBS.rows(session, ids=list(job_ids)):
-        place = Path(row[-1]) if row[-1] else None
-        found[row[0]] = GuestJob(*row[:-1], directory=place)
+        values: list[Any] = [*row[:-1], Path(row[-1]) if row[-1] else None]
+        found[row[0]] = GuestJob(*values)
     return found
 
 

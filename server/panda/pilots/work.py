@@ -53,7 +53,7 @@ class Wish:
 def wish_of(asked: Asked) -> Wish:
     """What a call for jobs asks for, by the names of the older calls."""
     return Wish(
-        queue=asked.text("siteName", asked.text("computingElement", "")),
+        queue=asked.text("siteName") if asked.get("siteName") else asked.text("computingElement"),
         node=asked.text("node", "")[:255], n_jobs=max(1, asked.number("nJobs", 1)),
         memory_mb=_megabytes(asked, "mem"), disk_mb=_megabytes(asked, "diskSpace"),
         seconds_left=asked.number("remainingTime", asked.number("remaining_time", 0)),

@@ -53,10 +53,12 @@ def _flat(heard: Heard) -> dict[str, Any]:
 
 
 @older(their_pilots, "updateJobsInBulk")
-async def update_jobs(asked: Asked, _: Request) -> dict[str, Any]:
-    """Reports of many jobs; each is answered for itself."""
+async def update_jobs(asked: Asked, _: Request) -> list[Any]:
+    """Reports of many jobs; each is answered for itself, as a text."""
     answers = await _bulk(asked, _list(asked, "jobList"), dict)
-    return flat(DONE, results=answers)
+    texts = [{"content": json.dumps(each["data"] | {"ErrorDiag": each["message"]})}
+             for each in answers]  # fmt: skip
+    return [True, texts]
 
 
 @older(their_pilots, "getStatus")
