@@ -52,7 +52,6 @@ SWITCHES = frozenset(
         "useNumFilesInSecDSsAsRatio",
         "useRootCore",
         "useSandbox",
-        "useSecrets",
         "verbose",
         "wrapExecInContainer",
     ]

@@ -173,6 +173,7 @@ class Agent:
     def _kit(self, reporter: Reporter) -> Kit:
         return Kit(
             run=self.run_directory,
+            server=self.server,
             tools=CopyTools(self.server),
             sandboxes=Sandboxes(self.settings.work_dir / "sandboxes", self.server),
             family=Family(),

@@ -10,6 +10,7 @@ from typing import Any
 
 from culm.wire.error_codes import PilotError, words
 from culm.wire.reports import MAX_RESULT, MAX_TAIL, JobMetrics, JobReport, OutputFile, ReportState
+from pilot.api import ServerApi
 from pilot.attempt import Attempt
 from pilot.copy_tools import CopyTools
 from pilot.errors import JobFailed, Stopped
@@ -31,6 +32,7 @@ from pilot.stageout import (
     stage_out_log,
     user_metadata,
 )
+from pilot.user_secrets import secrets_in
 from pilot.watch import Terms, watch
 from pilot.workdir import JobDirectory, RunDirectory
 
@@ -45,6 +47,7 @@ class Kit:
     """What every job of this pilot works with. `announce` has an early report sent."""
 
     run: RunDirectory
+    server: ServerApi
     tools: CopyTools
     sandboxes: Sandboxes
     family: Family
@@ -126,7 +129,10 @@ def _main_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _C
     course.lib_names = staged.lib_names
     course.measured(stage_in_seconds=elapsed() - started, input_mb=staged.input_bytes / 1e6)
     attempt.go_on()
-    with Savers(attempt.spec, directory.work, kit.tools, attempt.may_write):
+    savers = Savers(attempt.spec, directory.work, kit.tools, attempt.may_write)
+    # Fetched last, gone first: nothing that is made of the directory holds them.
+    secrets = secrets_in(kit.server, attempt.spec.secrets_url, directory.work, attempt.go_on)
+    with savers, secrets:
         _payload_course(attempt, directory, kit, course)
     course.metadata = user_metadata(directory.work)
     if attempt.spec.result_name is not None:

@@ -41,6 +41,7 @@ from server.parts import Parts
 from server.sandboxes import SandboxStore
 from server.storage import drop_old_drafts
 from server.waiting import Waiters
+from tasks.sealing import SEALING, SealingKeys
 from tasks.stages.service import BEAT_SECONDS, beat
 from tasks.store.accounts import name_of_account
 from tasks.store.books import Books
@@ -54,6 +55,7 @@ VERSION = "0.1.0"
 def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = utc_now) -> FastAPI:
     """The server over these books. Its threads start and end with the app's lifespan."""
     keys = KeyRing.open(settings.keys_dir)
+    sealing = SealingKeys.open(settings.keys_dir / SEALING)
     revocations = Revocations()
     foreign = ForeignTokens(settings.auth_dir, partial(name_of_account, books))
     tokens = TokenChecker(keys, revocations, foreign)
@@ -73,6 +75,7 @@ def create_app(settings: Settings, books: Books, now: Callable[[], datetime] = u
             waiters=Waiters(waker),
             sandboxes=SandboxStore(settings.sandbox_dir, books),
             checkpoints=CheckpointStore(settings.checkpoint_dir, books),
+            sealing=sealing,
             metrics=metrics,
             now=now,
         )

@@ -41,7 +41,7 @@ def prepare_identity(settings: Settings, now: datetime | None = None) -> Mapping
     for name, grant in _grants(login_name()).items():
         files[name] = folder / f"{name}.token"
         if not _is_good(files[name], checker, now):
-            write_private(files[name], issue_token(keys, grant, now).encode() + b"\n")
+            write_private(files[name], issue_token(keys, grant, now).encode())
     return files
 
 

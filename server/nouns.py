@@ -18,6 +18,7 @@ from server.routes.resource_types import resource_types
 from server.routes.retry_rules import retry_rules
 from server.routes.sandboxes import sandboxes
 from server.routes.searches import searches
+from server.routes.secrets import secrets
 from server.routes.shares import shares
 from server.routes.storage import storage
 from server.routes.tasks import tasks
@@ -27,9 +28,9 @@ from server.routes.workflow_runs import workflows
 from server.routing import Noun
 
 NOUNS = (
-    tasks, searches, jobs, workflows, datasets, files, sandboxes, queues, grid, pilots, workers,
-    shares, resource_types, configuration, retry_rules, storage, organisations, whoami, audit,
-    metrics, health, *PANDA_NOUNS,
+    tasks, searches, jobs, workflows, datasets, files, sandboxes, secrets, queues, grid, pilots,
+    workers, shares, resource_types, configuration, retry_rules, storage, organisations, whoami,
+    audit, metrics, health, *PANDA_NOUNS,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

@@ -18,6 +18,7 @@ from server.identity.tokens import TokenChecker
 from server.metrics import Metrics
 from server.sandboxes import SandboxStore
 from server.waiting import Waiters
+from tasks.sealing import SealingKeys
 from tasks.store.books import Books
 
 
@@ -35,6 +36,7 @@ class Parts:
     waiters: Waiters
     sandboxes: SandboxStore
     checkpoints: CheckpointStore
+    sealing: SealingKeys
     metrics: Metrics
     now: Callable[[], datetime]
 

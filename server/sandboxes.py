@@ -41,6 +41,16 @@ class SandboxStore:
                 raise ChecksumMismatch(f"SHA-256 of the bytes is {draft.sha256}, not {digest}")
             return await run_in_threadpool(self._keep, draft, owner)
 
+    async def keep(self, blocks: AsyncIterable[bytes], owner: str) -> str:
+        """Keep an archive whose digest its sender does not know; gives the digest.
+
+        Raises:
+            UnsafeArchive, TooLarge: it is not fit to be unpacked.
+        """
+        async with received(self.folder, blocks) as draft:
+            await run_in_threadpool(self._keep, draft, owner)
+            return draft.sha256
+
     def path(self, digest: str) -> Path:
         """Where an archive lies: in one of 256 folders, so that none grows too long."""
         return self.folder / digest[:2] / digest

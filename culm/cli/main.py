@@ -35,11 +35,15 @@ ENTRIES = {
     ),
     "set": Entry("See and change thresholds at run time.", "culm.cli.thresholds:app"),
     "retry-rule": Entry("See and change what is made of errors.", "culm.cli.retry_rule:app"),
+    "secret": Entry("Keep secrets that your jobs need.", "culm.cli.secret:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
     "panda-pilot": Entry("Write a launcher for PanDA's own pilot.", "culm.cli.panda_pilot:app"),
     "login": Entry("Log in at your organisation's identity provider.", "culm.cli.login:app"),
     "logout": Entry("Forget the login at the server.", "culm.cli.login:logout_app"),
     "whoami": Entry("Say who your token says that you are.", "culm.cli.whoami:app"),
+    "panda-env": Entry(
+        "Point PanDA's own client (prun, pbook, …) at this server.", "culm.cli.panda_env:app"
+    ),
     "config": Entry("Show the settings and where they come from.", "culm.cli.config:app"),
     "doctor": Entry("Say what is wrong here and how to mend it.", "culm.cli.doctor:app"),
     "demo": Entry("Run a small real analysis from end to end.", "culm.cli.demo.command:app"),

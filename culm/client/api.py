@@ -13,6 +13,7 @@ from culm.client.queues import QueueCalls
 from culm.client.resource_types import ResourceTypeCalls
 from culm.client.retry_rules import RetryRuleCalls
 from culm.client.searches import SearchCalls
+from culm.client.secrets import SecretCalls
 from culm.client.service import ServiceCalls
 from culm.client.shares import ShareCalls
 from culm.client.tasks import TaskCalls
@@ -35,6 +36,7 @@ class Client(
     RetryRuleCalls,
     ConfigurationCalls,
     WorkflowCalls,
+    SecretCalls,
     ServiceCalls,
 ):
     """Speaks to a Culm server as one user; may be shared by threads.

@@ -184,6 +184,7 @@ class Hpo:
         metadata=option("checkpoint", "--checkPointInterval", "Minutes between two looks at them."),
     )
     out_ds: str | None = _same("out_ds")
+    use_secrets: bool = _same("use_secrets")
     max_attempt: int = field(
         default=3, metadata=option("common", "--maxAttempt", "How often each point is tried.")
     )

@@ -39,6 +39,12 @@ class Prun:
             "%MAXEVENTS, %SKIPEVENTS, %FIRSTEVENT:base.",
         )
     )
+    use_secrets: bool = field(
+        default=False,
+        metadata=option(
+            "run", "--useSecrets", "Give the jobs your secrets, as panda_secrets.json."
+        ),
+    )
     max_attempt: int = field(
         default=3, metadata=option("run", "--maxAttempt", "How often each input is tried.")
     )

@@ -82,6 +82,8 @@ class TaskSpec:
     (with `%IN` and `%OUT`) or as the file's name suggests; the limits of a merge job count the
     jobs whose outputs it merges, the size of these, and their events.
 
+    With `use_secrets` each job finds its owner's secrets in `panda_secrets.json`, where it runs.
+
     With `search` the task is a hyperparameter search: its command evaluates one point. With `tool`
     its one job runs a tool of standard CWL, which this describes; workflows make such tasks.
     """
@@ -154,6 +156,7 @@ class TaskSpec:
     n_files_per_merge_job: int | None = _rule(1, MAX_FILES_PER_MERGE_JOB)
     n_gb_per_merge_job: float | None = _rule(0.001, 1_000_000)
     n_events_per_merge_job: int | None = _rule(1, 10**12)
+    use_secrets: bool = False
     search: SearchSpec | None = None
     tool: dict[str, Any] | None = field(
         default=None, metadata={"multiline": True, "longest": 8 << 20}

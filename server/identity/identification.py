@@ -25,7 +25,7 @@ PUBLIC_PATHS = frozenset(
     }
 )
 """Compared byte by byte with the path as it was sent: nothing encoded, doubled or added fits."""
-PUBLIC_PATTERN = re.compile(
+_PILOT_FILES = re.compile(
     rb"/cache/ddmendpoints\.json"
     rb"|/cache/schedconfig/[A-Za-z0-9_][A-Za-z0-9._-]*\.json"
     rb"|/trf/user/[A-Za-z0-9-]+"
@@ -34,6 +34,9 @@ PUBLIC_PATTERN = re.compile(
 """What PanDA's pilot fetches without its token: of a whole path, as it was sent too. The files of
 a job want the job's own pass, which stands in the path.
 """
+_LOGIN_CONFIG = re.compile(rb"/auth/[A-Za-z0-9_][A-Za-z0-9._-]{0,62}_auth_config\.json")
+"""Where PanDA's client looks how to log in, before it has a token."""
+_FETCHED = (_PILOT_FILES, _LOGIN_CONFIG)
 _PUBLIC_METHODS = frozenset({"GET", "HEAD"})
 _SCHEME = b"bearer "
 
@@ -87,6 +90,5 @@ def _organisation(scope: Scope) -> str:
 def is_public(scope: Scope) -> bool:
     """Whether this request is on the exact list of those that need no token."""
     path = scope.get("raw_path") or scope["path"].encode()
-    return scope["method"] in _PUBLIC_METHODS and (
-        path in PUBLIC_PATHS or PUBLIC_PATTERN.fullmatch(path) is not None
-    )
+    known = path in PUBLIC_PATHS or any(each.fullmatch(path) for each in _FETCHED)
+    return scope["method"] in _PUBLIC_METHODS and known

@@ -52,6 +52,10 @@ def issue_token(keys: KeyRing, grant: Grant, now: datetime) -> str:
     }
     if grant.queues:
         claims["queues"] = list(grant.queues)
+    if grant.roles <= PEOPLE:
+        # PanDA's client reads who its user is in the token itself.
+        claims |= {"name": grant.subject, "preferred_username": grant.subject,
+                   "groups": [f"{ISSUER}/{role}" for role in sorted(grant.roles)]}  # fmt: skip
     return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
 
 

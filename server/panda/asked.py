@@ -24,13 +24,13 @@ _LARGEST = 2**62
 class Asked:
     """A call; its methods raise InvalidRequest where a field is missing or is not what it must be.
 
-    `caller` is None only where anybody may ask.
+    `caller` is None only where anybody may ask; `host` is by what name the server was called.
     """
 
     fields: Mapping[str, Any]
     parts: Parts
     caller: Actor | None
-    address: str
+    host: str
 
     @property
     def actor(self) -> Actor:
@@ -84,7 +84,7 @@ class Asked:
 
     def numbers(self, name: str) -> list[int]:
         """A field that is a list of whole numbers."""
-        one = [Asked(fields={name: item}, parts=self.parts, caller=None, address="")
+        one = [Asked(fields={name: item}, parts=self.parts, caller=None, host="")
                for item in self.several(name)]  # fmt: skip
         return [item.number(name) for item in one]
 

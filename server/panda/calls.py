@@ -71,10 +71,9 @@ def _endpoint(call: Call, told: bool) -> Callable[[Request], Any]:
 
 async def asked_of(request: Request) -> Asked:
     """The call that a request is; errors as `fields_of` says."""
-    host, port = request.scope.get("server") or ("localhost", None)
     return Asked(
         fields=await fields_of(request, BODY), parts=parts_of(request),
-        caller=known_actor(request), address=f"{host}:{port}" if port else host,
+        caller=known_actor(request), host=request.url.hostname or "localhost",
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from fastapi import Response
 
 from culm.core.errors import CulmError
 
-PREFIXES = ("/api/v1/", "/server/panda/", "/cache/")
+PREFIXES = ("/api/v1/", "/server/panda/", "/cache/", "/auth/")
 """The paths of PanDA's wire: none of ours begins so."""
 
 

@@ -34,6 +34,30 @@ def init() -> None:
     typer.echo(f"database ready, schema {revision}", err=True)
 
 
+@app.command("new-secret-key")
+def new_secret_key() -> None:
+    """Make a new key for users' secrets, and seal all that there are with it.
+
+    Running servers read it within 20 seconds. Run it once more after that: then nothing is sealed
+    with the older keys any more, and their files can be removed.
+    """
+    from tasks.sealing import SEALING, SealingKeys, make_sealing_key
+    from tasks.secrets import seal_anew
+    from tasks.store import schema
+    from tasks.store.books import Books
+
+    settings = load_settings()
+    folder = settings.keys_dir / SEALING
+    with Books.existing(settings.database_url) as books:
+        schema.check(books)
+        SealingKeys.open(folder)
+        key_id = make_sealing_key(folder)
+        with books.write() as session:
+            count = seal_anew(session, SealingKeys.open(folder))
+    typer.echo(str(folder / f"{key_id}.key"))
+    typer.echo(f"{count} secrets sealed anew", err=True)
+
+
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON value.")] = False,

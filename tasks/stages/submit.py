@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -25,11 +26,15 @@ from tasks.store.books import Books
 from tasks.store.locks import one_at_a_time
 from tasks.store.tables import ENDPOINT, QUEUE, SITE, TASK
 from tasks.tables import Sandbox as SandboxRow
-from tasks.tables import Task, TaskParameters
+from tasks.tables import Task, TaskOriginal, TaskParameters
 
 
-def submit(books: Books, spec: TaskSpec, user: str, key: str) -> TaskAccepted:
+def submit(
+    books: Books, spec: TaskSpec, user: str, key: str, original: dict[str, Any] | None = None
+) -> TaskAccepted:
     """Store a task for `user`; the same user and key give the task that is there already.
+
+    `original` is the task in the words of a client that knows no TaskSpec.
 
     Raises:
         InvalidRequest: something that the task names is not there or does not fit, each named.
@@ -50,6 +55,8 @@ def submit(books: Books, spec: TaskSpec, user: str, key: str) -> TaskAccepted:
             raise InvalidRequest(f"task {spec.name} cannot be run as asked", faults=faults)
         make_user(session, user)
         (task_id,) = submit_many(session, [Order(spec=spec, key=key)], user)
+        if original is not None:
+            session.add(TaskOriginal(task_id=task_id, document=original))
     return TaskAccepted(task_id=task_id, name=spec.name, status=TaskStatus.REGISTERED, created=True)
 
 

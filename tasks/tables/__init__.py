@@ -1,6 +1,7 @@
 """SQLModel tables, one noun a file. Rows hold data only: rules stand in the modules beside."""
 
 from tasks.tables.build import Build
+from tasks.tables.cache import CacheFile
 from tasks.tables.catalog import CatalogDataset, CatalogFile, Replica
 from tasks.tables.command import Command
 from tasks.tables.configuration import Configuration, ConfigurationHistory
@@ -24,18 +25,21 @@ from tasks.tables.retry_rule import RetryRule
 from tasks.tables.sandbox import Sandbox
 from tasks.tables.scouting import TaskScouting
 from tasks.tables.search import Search, SearchPoint
+from tasks.tables.secret import Secret, SecretUse
 from tasks.tables.share import GlobalShare, ResourceType, ShareRule, ShareStatistics
 from tasks.tables.system import IdCounter, Lock, ScheduleRun, WakeUp
-from tasks.tables.task import Task, TaskParameters
+from tasks.tables.task import Task, TaskOriginal, TaskParameters
 from tasks.tables.user import RevokedToken, User
 from tasks.tables.workflow import Workflow, WorkflowPlan, WorkflowStep
 
 __all__ = [
-    "Build", "CatalogDataset", "CatalogFile", "Command", "Configuration", "ConfigurationHistory",
+    "Build", "CacheFile", "CatalogDataset", "CatalogFile", "Command", "Configuration",
+    "ConfigurationHistory",
     "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
     "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
-    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "ShareRule",
-    "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskParameters",
+    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
+    "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",
+    "Task", "TaskOriginal", "TaskParameters",
     "TaskScouting", "User", "WakeUp", "WorkerTarget", "Workflow", "WorkflowPlan", "WorkflowStep",
 ]  # fmt: skip

@@ -74,3 +74,12 @@ class TaskParameters(SQLModel, table=True):
     task_id: int = Field(sa_type=ID, primary_key=True, foreign_key="task.id")
     document: dict[str, Any] = Field(sa_type=DOCUMENT)
     digest: str = Field(max_length=64)
+
+
+class TaskOriginal(SQLModel, table=True):
+    """A task in the words of the client that submitted it, where those are not a TaskSpec."""
+
+    __tablename__ = "task_original"
+
+    task_id: int = Field(sa_type=ID, primary_key=True, foreign_key="task.id")
+    document: dict[str, Any] = Field(sa_type=DOCUMENT)

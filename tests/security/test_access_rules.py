@@ -26,12 +26,13 @@ PUBLIC = {
     ("GET", "/cache/schedconfig/LOCAL.json"),
     ("GET", "/trf/user/user.alice.x"),
     ("GET", "/trf/job/a.b.c/cache/user.alice.x"),
+    ("GET", "/auth/atlas_auth_config.json"),
 }
 PANDA_PILOTS = ("/server/panda/", "/api/v1/pilot/")
 VALUES = {"task_id": "10000001", "job_id": "1", "name": "user.alice.x", "lfn": "f.dat",
           "digest": "0" * 64, "endpoint_name": "LOCAL", "path": "user.alice.x/f.dat",
-          "rule_id": "1", "queue_name": "LOCAL", "pass_text": "a.b.c",
-          "workflow_id": "1", "file_id": "1"}  # fmt: skip
+          "rule_id": "1", "queue_name": "LOCAL", "pass_text": "a.b.c", "vo": "atlas",
+          "workflow_id": "1", "file_id": "1", "attempt_nr": "1"}  # fmt: skip
 ROUTES = [route for noun in NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 CALLS = [(method, route.path.replace(":path", "").format(**VALUES), access_of(route))
          for route in ROUTES for method in sorted(route.methods)]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Task parameters as PanDA's client writes them, turned into our own specifications. Pure."""
