@@ -22,12 +22,16 @@ from pilot.transforms.fetching import NotFetched, fetch
 from pilot.transforms.orders import Orders
 from pilot.transforms.outputs import LIB_LIMITS, STDERR, STDOUT, files_of, lib_files
 from pilot.transforms.running import run
+from pilot.transforms.secret_files import BadSecrets, secrets_in
 
 WORK = "workDir"
 REPORT, USER_METADATA = "jobReport.json", "userJobMetadata.json"
 MAX_SMALL_BYTES = 1_000_000
 TAIL_BYTES = 4000
 """The last lines go with the report of each job: PanDA's pilot sends a form."""
+
+
+SETUP = PilotError.SETUP_FAILURE
 
 
 class Failed(Exception):
@@ -58,7 +62,8 @@ def run_job(orders: Orders, here: Path) -> int:
     report, work = Report(), here / WORK
     try:
         came = _prepare(orders, here, work)
-        ended = run(orders.command, work, sys.executable)
+        with secrets_in(here, work):
+            ended = run(orders.command, work, sys.executable)
         report.exit_code, report.wall_seconds = ended.exit_code, ended.wall_seconds
         report.cpu_seconds, report.max_rss_mb = ended.cpu_seconds, ended.max_rss_mb
         report.user_metadata = _small(work / USER_METADATA)
@@ -67,7 +72,8 @@ def run_job(orders: Orders, here: Path) -> int:
         if ended.exit_code == 0:
             _keep(orders, here, work)
         _tidy(orders, work, came)
-    except Failed as failure:
+    except (Failed, BadSecrets) as error:
+        failure = error if isinstance(error, Failed) else Failed(SETUP, str(error))
         print(failure, file=sys.stderr)
         report.pilot_error_code, report.pilot_error_diag = int(failure.code), str(failure)
     report.output_tail = _tail(here)

@@ -22,7 +22,8 @@ FOLDER = "/trf/user"
 _HOUSE = Path(__file__).resolve().parents[3]
 _NEEDED = (
     "culm/core/__init__.py", "culm/core/archives.py", "culm/core/errors.py", "culm/core/names.py",
-    "culm/wire/__init__.py", "culm/wire/error_codes.py", "pilot/__init__.py",
+    "culm/wire/__init__.py", "culm/wire/error_codes.py", "culm/wire/secrets.py",
+    "pilot/__init__.py",
 )  # fmt: skip
 _SHEBANG = b"#!/usr/bin/env python3\n"
 _MADE = (1980, 1, 1, 0, 0, 0)

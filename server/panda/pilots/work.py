@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from culm.core.ids import new_key
 from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobSpec, WorkRequest
 from culm.wire.reports import JobReport, ReportState
+from culm.wire.secrets import as_texts
 from server.identity.actor import Actor
 from server.panda.asked import Asked
 from server.panda.pilots.job_dicts import Terms, files_in, job_dict
@@ -23,6 +25,7 @@ from server.panda.pilots.landing import land_inputs, local_path
 from server.panda.pilots.passes import job_pass
 from server.parts import Parts
 from tasks.queues import QueueSettings
+from tasks.secrets import give_secrets
 from tasks.stages.guests import (
     GuestAsk,
     GuestReport,
@@ -131,8 +134,17 @@ def _landed(
         text = job_pass(parts.keys, spec.job_id, spec.attempt_nr, parts.now())
         terms = Terms(job=jobs[spec.job_id], source_url=f"{base_url}{JOB_FILES}/{text}",
                       input_endpoint=here[0][0])  # fmt: skip
-        given.append(job_dict(spec, terms))
+        given.append(job_dict(spec, terms) | _secrets(parts, spec, terms.job.user))
     return given, faults
+
+
+def _secrets(parts: Parts, spec: JobSpec, owner: str) -> dict[str, str]:
+    """The secrets of the job's owner, if it asks for them: their pilot writes the file itself."""
+    if spec.secrets_url is None:
+        return {}
+    with parts.books.write() as session:
+        found = give_secrets(session, parts.sealing, owner, spec.job_id)
+    return {"secrets": json.dumps(as_texts(found))}
 
 
 def _land(

@@ -359,3 +359,17 @@ def test_transforms_are_those_that_there_are(scene: Scene) -> None:
     missing = scene.client.get("/trf/user/runAthena-00-00-12")
     assert missing.status_code == 404
     assert "runGen-00-00-02" in missing.json()["hint"]
+
+
+def test_secrets_come_with_the_job_and_stay_out_of_its_log(scene: Scene, tmp_path: Path) -> None:
+    assert scene.person("alice").put("/v1/secrets/KEY", content=b"s3cret").status_code == 200
+    a_task(scene.books, outputs=["out.txt"], use_secrets=True,
+           command="cp panda_secrets.json out.txt; ls -l panda_secrets.json")  # fmt: skip
+    run_stages(scene.books)
+    job = get_job(scene.provisioner("LOCAL"))
+    assert json.loads(job["secrets"]) == {"KEY": "s3cret"}
+    (tmp_path / "panda_secrets.json").write_text(job["secrets"])
+    ran = run_program(job["jobPars"], "runGen-00-00-02", tmp_path)
+    assert (ran.returncode, ran.stdout[:10]) == (0, "-rw-------")
+    assert list(tmp_path.rglob("panda_secrets.json")) == []
+    assert json.loads((tmp_path / job["outFiles"].split(",")[0]).read_text())["KEY"] == "s3cret"
