@@ -34,11 +34,13 @@ class Connection:
         """The JSON value at a path; raises as `post` does."""
         return await self.call("GET", path, b"")
 
-    async def call(self, method: str, path: str, body: bytes, more: str = "") -> Any:
+    async def call(
+        self, method: str, path: str, body: bytes, more: str = "", kind: str = "application/json"
+    ) -> Any:
         """One request and its answer's JSON value; raises as `post` does."""
         head = (
             f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {self.token}\r\n"
-            f"content-type: application/json\r\ncontent-length: {len(body)}\r\n{more}\r\n"
+            f"content-type: {kind}\r\ncontent-length: {len(body)}\r\n{more}\r\n"
         )
         self.writer.write(head.encode("ascii") + body)
         answer = await self.reader.readuntil(b"\r\n\r\n")

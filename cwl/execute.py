@@ -23,8 +23,8 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 JOB = "culm_tool.json"
-CONTAINERS = "culm_containers.py"
-"""What runs containers (`cwl.containers`); it is there if the tool asks for one."""
+CONTAINERS, IMAGES = "culm_containers.py", "culm_images.py"
+"""What runs containers (`cwl.containers`, `culm.core.images`), there if the tool asks for one."""
 ARCHIVE = "cwl_files.tgz"
 RESULT = "userJobMetadata.json"
 SUBMITTED = "/culm-bundle/"
@@ -99,6 +99,7 @@ def _engine(job: dict[str, Any], here: Path) -> Any:
     required, hinted = _asked(job["requirements"]), _asked(job["hints"])
     if required is None and hinted is None:
         return None
+    _module(here / IMAGES, "culm.core.images")  # the site need not have Culm
     containers = _module(here / CONTAINERS)
     found = containers.engine_for(required or hinted, os.environ.get("CULM_IMAGES"))
     if not isinstance(found, str):
@@ -114,10 +115,11 @@ def _asked(requirements: list[dict[str, Any]]) -> dict[str, Any] | None:
     return next((one for one in requirements if one["class"] == "DockerRequirement"), None)
 
 
-def _module(path: Path) -> Any:
+def _module(path: Path, name: str = "") -> Any:
     """A module that is one file, and no other of its directory."""
-    spec: Any = importlib.util.spec_from_file_location(path.stem, path)
-    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    name = name or path.stem
+    spec: Any = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 

@@ -68,7 +68,6 @@ VALUED = frozenset(
         "athenaTag",
         "bexec",
         "cmtConfig",
-        "containerImage",
         "cpuTimePerEvent",
         "ctrDatadir",
         "ctrWorkdir",

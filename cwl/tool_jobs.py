@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from culm.core import images
 from culm.core.errors import FieldFault, InvalidRequest
 from culm.wire.workflows import MADE, UNSUPPORTED
-from cwl.execute import CONTAINERS, JOB
+from cwl.execute import CONTAINERS, IMAGES, JOB
 from cwl.nodes import short
 from cwl.plan import Plan, Tool
 
@@ -51,7 +52,9 @@ def tool_job(plan: Plan, tool: Tool, inputs: Mapping[str, Any]) -> dict[str, Any
 def job_files(job: Mapping[str, Any]) -> dict[str, str]:
     """The files that the job's directory needs to run it, by name."""
     asked = {one["class"] for one in (*job["requirements"], *job["hints"])}
-    more = {CONTAINERS: _text("containers")} if "DockerRequirement" in asked else {}
+    more = {}
+    if "DockerRequirement" in asked:
+        more = {CONTAINERS: _text("containers"), IMAGES: _images()}
     return {JOB: json.dumps(job), PROGRAM: _text("execute"), **more}
 
 
@@ -132,3 +135,8 @@ def _least(said: Mapping[str, Any], name: str) -> int | None:
 @cache
 def _text(module: str) -> str:
     return (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")
+
+
+@cache
+def _images() -> str:
+    return Path(images.__file__).read_text(encoding="utf-8")

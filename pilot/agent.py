@@ -17,10 +17,13 @@ from pilot import VERSION
 from pilot.api import ServerApi
 from pilot.backlog import Backlog, Room
 from pilot.backoff import Backoff
+from pilot.containers import Containers
 from pilot.copy_tools import CopyTools
 from pilot.errors import Stop
 from pilot.fetch import Fetcher, Why
+from pilot.isolation import Isolation
 from pilot.job import Kit
+from pilot.launch import Launcher
 from pilot.lease import elapsed
 from pilot.monitor import Rhythm
 from pilot.processes import Family, become_subreaper
@@ -55,6 +58,16 @@ class Agent:
     bell: Bell
     node: str = field(default_factory=socket.gethostname)
     refusal: CulmError | None = None
+    _launcher: Launcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        hidden = (settings.work_dir, *settings.hidden)
+        self._launcher = Launcher(
+            Isolation.of(settings.isolation, hidden),
+            Containers(settings.images_dir),
+            settings.images_dir,
+        )
 
     def run(self) -> int:
         """Sign on, work, sign off; the exit code."""
@@ -181,6 +194,6 @@ class Agent:
             max_stdout_mb=self.settings.max_stdout_mb,
             grace_seconds=self.settings.kill_grace_seconds,
             rhythm=Rhythm(self.settings.sample_seconds),
-            images_dir=self.settings.images_dir,
+            launcher=self._launcher,
             announce=reporter.announce,
         )

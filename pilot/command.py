@@ -40,7 +40,15 @@ _Sample = Annotated[
 ]
 _Images = Annotated[
     str | None,
-    typer.Option(help="Folder of unpacked images for CWL tools.  [CULM_IMAGES_DIR]"),
+    typer.Option(help="Folder of unpacked images.  [CULM_IMAGES_DIR]"),
+]
+_Isolation = Annotated[
+    str | None,
+    typer.Option(help="Shut payloads in by bubblewrap: auto, off, required.  [CULM_ISOLATION]"),
+]
+_Hide = Annotated[
+    list[Path] | None,
+    typer.Option(help="Files and folders that payloads that are shut in do not see."),
 ]
 _Level = Annotated[str, typer.Option(help="Least level that is logged.")]
 
@@ -64,6 +72,8 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
     kill_grace: _Grace = 5.0,
     sample_period: _Sample = 10.0,
     images: _Images = None,
+    isolation: _Isolation = None,
+    hide: _Hide = None,
     log_level: _Level = "INFO",
 ) -> None:
     """Take jobs from a queue and run them on this node.
@@ -72,7 +82,8 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
     signal n.
     """
     from pilot.agent import run
-    from pilot.settings import PilotSettings, default_work_dir
+    from pilot.isolation import Mode
+    from pilot.settings import PilotSettings, default_work_dir, hidden_from_payloads
 
     def own_settings(found: Settings) -> PilotSettings:
         return PilotSettings(
@@ -92,8 +103,11 @@ def pilot(  # noqa: PLR0913, PLR0917 - one parameter an option
             kill_grace_seconds=kill_grace,
             sample_seconds=sample_period,
             images_dir=found.images_dir and str(Path(found.images_dir).absolute()),
+            isolation=Mode(found.isolation),
+            hidden=hidden_from_payloads(found, hide or ()),
         )
 
     log_to_stderr(log_level)
-    said = {"server_url": server, "token_file": token_file, "images_dir": images}
+    said = {"server_url": server, "token_file": token_file, "images_dir": images,
+            "isolation": isolation}  # fmt: skip
     raise typer.Exit(serve("pilot", said, own_settings, run))

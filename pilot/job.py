@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,11 +13,12 @@ from pilot.api import ServerApi
 from pilot.attempt import Attempt
 from pilot.copy_tools import CopyTools
 from pilot.errors import JobFailed, Stopped
+from pilot.launch import Launcher
 from pilot.lease import elapsed
 from pilot.limits import Limits
 from pilot.monitor import Monitor, Rhythm
 from pilot.outcome import tail, verdict
-from pilot.payload import Launch, Payload, clean_environment
+from pilot.payload import Payload
 from pilot.processes import Family
 from pilot.sandboxes import Sandboxes
 from pilot.saving import Savers
@@ -55,7 +55,7 @@ class Kit:
     max_stdout_mb: float
     grace_seconds: float
     rhythm: Rhythm
-    images_dir: str
+    launcher: Launcher
     announce: Callable[[Attempt], None]
 
 
@@ -144,9 +144,7 @@ def _main_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _C
 
 def _payload_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _Course) -> None:
     spec, work = attempt.spec, directory.work
-    environment = clean_environment(
-        os.environ, spec.environment, work, attempt.mark, kit.images_dir
-    )
+    launch = kit.launcher.launch(spec, directory, attempt.mark, attempt.go_on)
     attempt.state = ReportState.RUNNING
     terms = Terms(
         Limits.of(spec, kit.max_stdout_mb),
@@ -155,7 +153,7 @@ def _payload_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course:
         kit.rhythm,
     )
     started = elapsed()
-    with Payload(Launch(spec.command, work, environment, attempt.mark), kit.family) as payload:
+    with Payload(launch, kit.family) as payload:
         stop = watch(payload, attempt, terms, work)
         ending = payload.finish()
         course.tail = tail(*payload.last_output(MAX_TAIL), MAX_TAIL)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pilot.processes import MARK, Family, Owner, signal_group
+from pilot.processes import MARK, Family, Owner, signal_followers, signal_group
 from pilot.transforms.outputs import STDERR, STDOUT
 
 _PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "SHELL")
@@ -39,24 +39,34 @@ def clean_environment(
     """
     kept = {name: own[name] for name in _PASSED_ON if name in own}
     kept.setdefault("PATH", _DEFAULT_PATH)
-    asked = {
+    own_place = {"HOME": str(work), "PWD": str(work), "TMPDIR": str(work)}
+    own_place |= {PYTHON: sys.executable} | ({IMAGES: images} if images else {})
+    return kept | own_place | asked_for(wanted) | {MARK: mark}
+
+
+def asked_for(wanted: Mapping[str, str]) -> dict[str, str]:
+    """What a job may set of its environment: no names that are none, and none of ours."""
+    return {
         name: value
         for name, value in wanted.items()
         if _NAME.fullmatch(name) and not name.startswith("CULM_") and "\0" not in value
     }
-    own_place = {"HOME": str(work), "PWD": str(work), "TMPDIR": str(work)}
-    own_place |= {PYTHON: sys.executable} | ({IMAGES: images} if images else {})
-    return kept | own_place | asked | {MARK: mark}
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What is needed to start a payload."""
+    """What is needed to start a payload: its words, the last of which are a shell and its command.
 
-    command: str
+    `ended_by` is a command that ends what is left of it elsewhere. `is_watched`: the first process
+    only waits for the payload's own, and tells how it ended.
+    """
+
+    words: tuple[str, ...]
     work: Path
     environment: Mapping[str, str]
     mark: str
+    ended_by: tuple[str, ...] = ()
+    is_watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class Payload:
 
     def __init__(self, launch: Launch, family: Family) -> None:
         self._family = family
+        self._ended_by, self._is_watched = launch.ended_by, launch.is_watched
         self._reaped = False
         self._stdout = _output_file(launch.work / STDOUT)
         self._stderr = _output_file(launch.work / STDERR)
@@ -108,8 +119,9 @@ class Payload:
         return self._exit
 
     def terminate(self) -> None:
-        """Ask its process group to end."""
-        signal_group(self.owner.leader, signal.SIGTERM)
+        """Ask its process group to end, but for who only waits to tell how it did."""
+        if not (self._is_watched and signal_followers(self.owner.leader, signal.SIGTERM)):
+            signal_group(self.owner.leader, signal.SIGTERM)
 
     def kill(self) -> None:
         """End its process group, without asking."""
@@ -129,6 +141,8 @@ class Payload:
         self.kill()
         status, usage = self._family.reap(self.owner.leader)
         self._process.returncode = status
+        if self._ended_by:
+            subprocess.run(self._ended_by, capture_output=True, check=False, timeout=60)
         self._reaped = True
         return Ending(
             exit_code=status,
@@ -157,7 +171,7 @@ class Payload:
 
 def _start(launch: Launch, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        ["/bin/sh", "-c", launch.command],
+        launch.words,
         cwd=launch.work,
         env=launch.environment,
         start_new_session=True,

@@ -124,6 +124,16 @@ def signal_group(leader: int, number: int) -> None:
         os.killpg(leader, number)
 
 
+def signal_followers(leader: int, number: int) -> int:
+    """Send a signal to the processes of a payload's group but its leader; how many there were."""
+    stats = ((pid, _stat(pid)) for pid in _everybody() if pid != leader)
+    followers = [pid for pid, stat in stats if stat is not None and stat.group == leader]
+    for pid in followers:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
+    return len(followers)
+
+
 def kill_marked(marks: Iterable[str], places: Iterable[Path], limit_seconds: float = 5.0) -> int:
     """Kill every process that bears one of these marks or is in one of these directories.
 

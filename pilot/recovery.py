@@ -11,7 +11,7 @@ import logging
 from pathlib import Path
 
 from pilot.processes import kill_marked
-from pilot.workdir import abandoned_runs, remove_tree
+from pilot.workdir import abandoned_runs, is_scratch, remove_tree
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ def clean_up(work_dir: Path) -> int:
     """Clean up after every dead pilot of this directory; how many jobs they had left."""
     n_jobs = 0
     for run in abandoned_runs(work_dir):
-        jobs = [path for path in run.iterdir() if path.is_dir()]
+        jobs = [path for path in run.iterdir() if path.is_dir() and not is_scratch(path)]
         n_killed = kill_marked([job.name for job in jobs], jobs)
         remove_tree(run)
         n_jobs += len(jobs)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from culm.core.settings import Settings, user_file
+from pilot.isolation import Mode
 from pilot.monitor import LONGEST_PERIOD_SECONDS
 
 DEFAULT_SERVER = "http://127.0.0.1:8810"
@@ -19,7 +22,8 @@ class PilotSettings:
     `batch` is how many jobs are asked for in a call (at least one a free slot); `once` ends the
     pilot after the first call that gave work. `lifetime_seconds` and `idle_exit_seconds` None:
     no limit. `sample_seconds` is the longest time between two looks at a payload. Paths are
-    absolute; `images_dir` is empty where no images are unpacked.
+    absolute; `images_dir` is empty where no images are unpacked. `isolation` says whether payloads
+    are shut in; then they do not see `work_dir` and what is `hidden`.
     """
 
     server: str
@@ -40,6 +44,8 @@ class PilotSettings:
     max_stdout_mb: float = 2000.0
     drain_seconds: float = 25.0
     images_dir: str = ""
+    isolation: Mode = Mode.AUTO
+    hidden: tuple[Path, ...] = ()
 
 
 def default_work_dir() -> Path:
@@ -55,3 +61,9 @@ def node_cores() -> int:
 def node_memory_mb() -> int:
     """The physical memory of the node, in MB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000
+
+
+def hidden_from_payloads(found: Settings, more: Iterable[Path]) -> tuple[Path, ...]:
+    """What no payload of this node has to see: keys, tokens, books, and what else is said."""
+    own = (found.data_dir, found.keys_dir, found.token_file, user_file(os.environ).parent)
+    return tuple(path.absolute() for path in (*own, *more))

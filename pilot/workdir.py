@@ -3,6 +3,7 @@
     <work_dir>/sandboxes/<digest>.tgz   shared by all pilots of this directory
     <work_dir>/runs/<run>/lock          held while the pilot lives, by whatever it dies
     <work_dir>/runs/<run>/<mark>/       the payload's directory
+    <work_dir>/runs/<run>/<mark>.<name>.scratch/ what the payload may use beside it (its /tmp)
     <work_dir>/runs/<run>/<mark>.<name> what the pilot makes for the job, out of its way
 
 A directory's name is its record: the mark holds job and attempt, and stands in the environment of
@@ -17,7 +18,7 @@ import secrets
 import shutil
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -25,20 +26,31 @@ from culm.wire.error_codes import PilotError
 from pilot.attempt import Attempt
 from pilot.errors import JobFailed
 
+_SCRATCH = ".scratch"
+
 
 @dataclass(frozen=True, slots=True)
 class JobDirectory:
     """The directory of one attempt: `work` is where the payload runs."""
 
     work: Path
+    scratches: set[Path] = field(default_factory=set, compare=False)
 
     def beside(self, name: str) -> Path:
         """A path for a file of the pilot's own, which the payload's directory does not hold."""
         return self.work.with_name(f"{self.work.name}.{name}")
 
+    def scratch(self, name: str) -> Path:
+        """A directory beside it that the payload may use, too; it goes with it."""
+        path = self.beside(f"{name}{_SCRATCH}")
+        path.mkdir(mode=0o700, exist_ok=True)
+        self.scratches.add(path)
+        return path
+
     def remove(self) -> None:
         """Delete it with all that is in it, whatever modes the payload left."""
-        remove_tree(self.work)
+        for path in (self.work, *self.scratches):
+            remove_tree(path)
 
 
 class RunDirectory:
@@ -69,6 +81,11 @@ class RunDirectory:
         except OSError as error:
             raise JobFailed(PilotError.MKDIR, str(error)) from error
         return directory
+
+
+def is_scratch(path: Path) -> bool:
+    """Whether a directory of a run is not a job's own, but beside it."""
+    return path.name.endswith(_SCRATCH)
 
 
 def abandoned_runs(work_dir: Path) -> list[Path]:

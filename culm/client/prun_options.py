@@ -240,6 +240,14 @@ class Prun:
         default="1d",
         metadata=option("place", "--walltime", "Time a job needs at most: 3600, 2h, 1d."),
     )
+    container_image: str | None = field(
+        default=None,
+        metadata=option(
+            "place",
+            "--containerImage",
+            "Run everything in this image: docker://alpine, or a path below /cvmfs.",
+        ),
+    )
     architecture: str | None = field(
         default=None,
         metadata=option(

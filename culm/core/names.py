@@ -14,6 +14,11 @@ STREAM = re.compile(r"IN[0-9]{0,2}|[A-Z][A-Z0-9_]{0,30}")
 OUTPUT = re.compile(r"[A-Za-z0-9_*?\[\]][A-Za-z0-9._+=@:*?\[\]-]{0,254}")
 """An output's local name, or a pattern of names."""
 
+IMAGE = re.compile(
+    r"(?:(?:docker|oras)://)?[A-Za-z0-9][\w.-]*(?::\d+)?(?:/[\w][\w.-]*)*(?:[:@][\w.:-]+)?"
+    r"|/cvmfs(?:/(?!\.\.?(?:/|$))[\w.:@+-]+)+/?"
+)
+IMAGE_RULE = "an image is docker://NAME:TAG, NAME:TAG, oras://NAME:TAG, or a path below /cvmfs"
 RELEASE = re.compile(r"[A-Za-z][A-Za-z0-9_]*-[A-Za-z0-9][A-Za-z0-9._]*")
 RELEASE_RULE = "a release is PROJECT-VERSION, like Athena-21.0.38"
 LFN_RULE = "letters, digits and ._+=@:- (no slash, no blank), at most 255, first a letter or digit"

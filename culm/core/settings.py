@@ -70,6 +70,8 @@ class Settings:
     """The file or URL from which the daemon reads sites, queues and storage; empty: none."""
     images_dir: str = field(default="", metadata={"may_be_empty": True})
     """The unpacked images that pilots here run CWL tools in; empty: none."""
+    isolation: str = field(default="auto", metadata={"choices": ("auto", "off", "required")})
+    """Whether pilots here shut payloads in: where bubblewrap works, never, or else take no job."""
     origins: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False, repr=False
     )
@@ -197,9 +199,13 @@ def _value(name: str, raw: Any) -> Any:
     if "schemes" in rules and not _is_url(raw, rules["schemes"]):
         raise ValueError("a URL like http://127.0.0.1:8810 or https://culm.example.org is needed")
     choices = rules.get("choices")
-    if choices and raw.upper() not in choices:
-        raise ValueError(unknown_name(raw.upper(), choices))
-    return raw.upper() if choices else raw
+    if not choices:
+        return raw
+    # Capitals or not: as it is written here.
+    found = next((choice for choice in choices if choice.lower() == raw.lower()), None)
+    if found is None:
+        raise ValueError(unknown_name(raw, choices))
+    return found
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:

@@ -53,6 +53,8 @@ class PilotError(IntEnum):
     INTERNAL_PILOT_PROBLEM = 1319
     LOG_FILE_CREATION_FAILURE = 1320
     UNKNOWN_COPY_TOOL = 1323
+    SINGULARITY_NOT_INSTALLED = 1325
+    IMAGE_NOT_FOUND = 1360
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ KINDS: dict[int, ErrorKind] = {
     PilotError.INTERNAL_PILOT_PROBLEM: ErrorKind("an internal problem of the pilot", False),
     PilotError.LOG_FILE_CREATION_FAILURE: ErrorKind("the log archive could not be made", False),
     PilotError.UNKNOWN_COPY_TOOL: ErrorKind("no copy tool for this storage", False),
+    PilotError.SINGULARITY_NOT_INSTALLED: ErrorKind("nothing here can run containers", False),
+    PilotError.IMAGE_NOT_FOUND: ErrorKind("the container image cannot be had"),
 }
 
 

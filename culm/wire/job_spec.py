@@ -107,6 +107,7 @@ class JobSpec:
     `lib` is unpacked where the payload runs, in place of a sandbox. `kind` says what the job is
     for (run, scout, build, merge); each is run in the same way.
     `files` are small texts by name, written into the work directory before the payload starts.
+    `container_image` is the image in which the payload runs, its directory as `/srv/workDir`.
     `secrets_url` is where the pilot fetches its owner's secrets right before the payload starts.
     `result_name` is a small JSON file of the payload's that goes back with the final report.
     """
@@ -135,6 +136,7 @@ class JobSpec:
     result_name: str | None = None
     saved: tuple[SavedFile, ...] = ()
     secrets_url: str | None = None
+    container_image: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

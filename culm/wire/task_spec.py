@@ -82,6 +82,7 @@ class TaskSpec:
     (with `%IN` and `%OUT`) or as the file's name suggests; the limits of a merge job count the
     jobs whose outputs it merges, the size of these, and their events.
 
+    With `container_image` all that jobs run, they run in that image (containerImage).
     With `use_secrets` each job finds its owner's secrets in `panda_secrets.json`, where it runs.
 
     With `search` the task is a hyperparameter search: its command evaluates one point. With `tool`
@@ -157,6 +158,7 @@ class TaskSpec:
     n_gb_per_merge_job: float | None = _rule(0.001, 1_000_000)
     n_events_per_merge_job: int | None = _rule(1, 10**12)
     use_secrets: bool = False
+    container_image: str | None = _rule(pattern=names.IMAGE, rule=names.IMAGE_RULE)
     search: SearchSpec | None = None
     tool: dict[str, Any] | None = field(
         default=None, metadata={"multiline": True, "longest": 8 << 20}
@@ -284,6 +286,9 @@ def _search_rules(spec: TaskSpec) -> Iterator[FieldFault]:
         value = getattr(spec, name)
         if value:
             yield FieldFault(name, ascii(value)[:80], "not for a search: its points are its input")
+    if spec.container_image is not None:
+        needed = "a search has images for its steering and its evaluation: search.…_container"
+        yield FieldFault("container_image", spec.container_image, needed)
     metrics = (search.metrics_name,) if search.metrics_name else ()
     if spec.outputs != metrics:
         needed = f"a search writes its metrics alone: {', '.join(metrics) or 'nothing'}"

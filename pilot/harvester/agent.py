@@ -15,6 +15,7 @@ from pilot.api import ServerApi
 from pilot.backoff import Backoff
 from pilot.harvester.plan import Kind, Size, size_of, workers_to_start
 from pilot.harvester.workers import LocalWorkers, Order, Terms
+from pilot.isolation import Mode
 from pilot.lease import elapsed
 from pilot.signals import Bell
 
@@ -42,6 +43,8 @@ class HarvesterSettings:
     period_seconds: float = 10.0
     idle_exit_seconds: float = 60.0
     images_dir: str = ""
+    isolation: Mode = Mode.AUTO
+    hidden: tuple[Path, ...] = ()
 
 
 def run(settings: HarvesterSettings, token: str) -> int:
@@ -53,6 +56,7 @@ def run(settings: HarvesterSettings, token: str) -> int:
     terms = Terms(
         server=settings.server, token=token, work_dir=settings.work_dir,
         idle_exit_seconds=settings.idle_exit_seconds, images_dir=settings.images_dir,
+        isolation=settings.isolation, hidden=settings.hidden,
     )  # fmt: skip
     with (
         closing(ServerApi(settings.server, token)) as server,

@@ -32,9 +32,13 @@ _Keep = Annotated[
 _Period = Annotated[float, typer.Option(min=0.1, help="Seconds between looks at what is wanted.")]
 _Idle = Annotated[float, typer.Option(min=0, help="Workers end after so many idle seconds.")]
 _Work = Annotated[Path | None, typer.Option(help="Directory for the workers.")]
+_Isolation = Annotated[
+    str | None,
+    typer.Option(help="Shut payloads in by bubblewrap: auto, off, required.  [CULM_ISOLATION]"),
+]
 _Images = Annotated[
     str | None,
-    typer.Option(help="Folder of unpacked images for CWL tools.  [CULM_IMAGES_DIR]"),
+    typer.Option(help="Folder of unpacked images.  [CULM_IMAGES_DIR]"),
 ]
 _Level = Annotated[str, typer.Option(help="Least level that is logged.")]
 
@@ -51,6 +55,7 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
     idle_exit: _Idle = 60.0,
     work_dir: _Work = None,
     images: _Images = None,
+    isolation: _Isolation = None,
     log_level: _Level = "INFO",
 ) -> None:
     """Start pilots on this node as the server says that its queues want them.
@@ -60,7 +65,8 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
     from culm.core.errors import FieldFault, InvalidRequest
     from pilot.harvester.agent import HarvesterSettings, run
     from pilot.harvester.plan import Size
-    from pilot.settings import default_work_dir, node_cores, node_memory_mb
+    from pilot.isolation import Mode
+    from pilot.settings import default_work_dir, hidden_from_payloads, node_cores, node_memory_mb
 
     def own_settings(found: Settings) -> HarvesterSettings:
         if keep and not queue:
@@ -75,8 +81,11 @@ def harvester(  # noqa: PLR0913, PLR0917 - one parameter an option
             period_seconds=period,
             idle_exit_seconds=idle_exit,
             images_dir=found.images_dir and str(Path(found.images_dir).absolute()),
+            isolation=Mode(found.isolation),
+            hidden=hidden_from_payloads(found, ()),
         )
 
     log_to_stderr(log_level)
-    said = {"server_url": server, "token_file": token_file, "images_dir": images}
+    said = {"server_url": server, "token_file": token_file, "images_dir": images,
+            "isolation": isolation}  # fmt: skip
     raise typer.Exit(serve("harvester", said, own_settings, run))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from culm.core.ids import new_key
 from pilot.harvester.plan import Kind, Size
+from pilot.isolation import Mode
 from pilot.lease import elapsed
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class Terms:
     work_dir: Path
     idle_exit_seconds: float
     images_dir: str = ""
+    isolation: Mode = Mode.AUTO
+    hidden: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +85,14 @@ class LocalWorkers:
             "--server": self._terms.server, "--queue": queue, "--token-file": "-",
             "--work-dir": work_dir, "--cores": size.core_count, "--memory": size.memory_mb,
         }  # fmt: skip
+        flags["--isolation"] = self._terms.isolation
         if self._terms.images_dir:
             flags["--images"] = self._terms.images_dir
         if not order.stays:
             flags["--idle-exit"] = self._terms.idle_exit_seconds
         argv = [sys.executable, "-P", "-m", "pilot"]
         argv += [str(word) for pair in flags.items() for word in pair]
+        argv += [str(word) for path in self._terms.hidden for word in ("--hide", path)]
         with log_file.open("wb") as output:
             process = subprocess.Popen(
                 argv, stdin=subprocess.PIPE, stdout=output, stderr=output,

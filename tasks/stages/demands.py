@@ -69,6 +69,7 @@ def _placed(session: Session, task: Task, spec: TaskSpec, demand: Demand) -> Dem
         nucleus=_nucleus(session, task), nucleus_only=spec.t1_weight < 0,
         preassigned_queues=frozenset() if spec.site else _preassigned(session, task),
         architecture=_architecture(spec.architecture or ""), release=_release(spec),
+        container=_container(spec),
         connectivity=_connectivity(spec.ip_connectivity or ""),
         must_read_directly=spec.direct_access_only, may_read_directly=not spec.force_staged,
     )  # fmt: skip
@@ -104,6 +105,12 @@ def _release(spec: TaskSpec) -> Release | None:
         return None
     project, version = spec.release.split("-", 1)
     return Release(project, version, spec.vo or "")
+
+
+def _container(spec: TaskSpec) -> str:
+    """The image that queues must be able to run; empty if the jobs need none."""
+    in_search = spec.search.evaluation_container if spec.search else None
+    return spec.container_image or in_search or ""
 
 
 def _files_per_job(spec: TaskSpec, n_files: int) -> int:

@@ -238,6 +238,7 @@ def _job_spec(
         lease_seconds=settings.lease_seconds,
         reads_directly=settings.direct_access and not spec.force_staged,
         files=job_files(spec.tool) if spec.tool is not None else {},
+        container_image=spec.container_image,
         secrets_url=_secrets_url(job) if spec.use_secrets and not merges_itself else None,
     )  # fmt: skip
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from culm.core.images import refusal_of_bubblewrap
+from pilot.isolation import SHUT_IN
 from tasks.audit import audit
 from tasks.lifecycles import TASK as MACHINE
 from tasks.store.books import Books
@@ -17,6 +20,11 @@ from tests.installation import Installation, wait_until
 from tests.panda_client import PandaClient
 
 pytestmark = pytest.mark.slow
+SHELL = "busybox"
+needs_bubblewrap = pytest.mark.skipif(
+    bool(refusal_of_bubblewrap(*SHUT_IN)) or not shutil.which(SHELL),
+    reason="bubblewrap or busybox is missing",
+)
 
 MERGE = """
 import sys
@@ -57,11 +65,24 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("panda")
     url = f"sqlite:///{folder}/culm.db"
     running = Installation(folder, url)
-    running.start_all(pilots=1, slots=3, batch=3)
+    running.start_all(pilots=0)
+    running.start("pilot", "pilot", "--queue", "LOCAL", "--work-dir", str(folder / "work"),
+                  "--slots", "3", "--cores", "3", "--batch", "3",
+                  "--images", str(an_image(folder / "images")))  # fmt: skip
     yield running
     running.stop()
     with Books(url) as books, books.read() as session:
         assert audit(session) == []
+
+
+def an_image(images: Path) -> Path:
+    """A folder with the image `tiny`: a static busybox and nothing else."""
+    root = images / "tiny" / "rootfs"
+    (root / "bin").mkdir(parents=True)
+    for name in ("sh", "cat", "ls", "echo"):
+        shutil.copy(shutil.which(SHELL) or "", root / "bin" / name)
+    (root / "of_the_image").write_text("inside\n")
+    return images
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +179,17 @@ def test_every_kind_of_task_runs_to_its_end(
     ]  # fmt: skip
 
 
+@needs_bubblewrap
+def test_container_runs_to_its_end(
+    parts: Installation, client: PandaClient, here: Path, tmp_path: Path
+) -> None:
+    number = prun(client, here, "cont", "--noBuild", "--containerImage", "docker://tiny", "--exec",
+                  "cat /of_the_image > o.dat", "--outputs", "o.dat")  # fmt: skip
+    assert ended(parts, number) == ["done"]
+    assert content(parts, "user.root.cont_o.dat", tmp_path) == {
+        f"user.root.{number}._000001.o.dat": "inside\n"}  # fmt: skip
+
+
 PHPO = {
     "nParallelEvaluation": 2, "maxPoints": 2, "maxEvaluationJobs": 4, "nPointsPerIteration": 2,
     "minUnevaluatedPoints": 1, "steeringContainer": "docker://steering", "steeringExec":
@@ -165,6 +197,14 @@ PHPO = {
     "searchSpaceFile": "space.json", "evaluationExec": "bash exec.sh", "evaluationInput":
     "input.json", "evaluationOutput": "output.json", "evaluationContainer": "docker://busybox",
 }  # fmt: skip
+STEER = """
+import json, sys
+json.dump([{"x": n / 10} for n in range(int(sys.argv[1]))], open(sys.argv[2], "w"))
+"""
+EVALUATE = """
+import json
+json.dump({"status": 0, "loss": json.load(open("input.json"))["x"]}, open("output.json", "w"))
+"""
 
 
 def test_search_is_submitted_by_phpo(parts: Installation, client: PandaClient, here: Path) -> None:
@@ -172,6 +212,9 @@ def test_search_is_submitted_by_phpo(parts: Installation, client: PandaClient, h
     space = {"x": {"method": "uniform", "dimension": {"low": 0, "high": 1}}}
     (here / "space.json").write_text(json.dumps(space))
     (here / "conf.json").write_text(json.dumps(PHPO))
+    (here / "steer.py").write_text(STEER)
+    (here / "evaluate.py").write_text(EVALUATE)
+    (here / "exec.sh").write_text("python3 evaluate.py\n")
     number = prun(client, here, "hpo", "--loadJson", "conf.json", command="phpo")
     spec = parts.api("GET", f"/v1/tasks/{number}/parameters").json()
     assert (spec["command"], spec["search"]["max_points"]) == ("bash exec.sh", 2)
@@ -184,6 +227,19 @@ def test_search_is_submitted_by_phpo(parts: Installation, client: PandaClient, h
     assert (sent["vo"], sent["transPath"].rpartition("/")[2]) == ("atlas", "runHPO-00-00-01")
     client.pbook(f"kill({number})", here)
     ended(parts, number)
+    # No engine is here that could run its images: the same without them.
+    sent |= {"taskName": "user.root.hpo2/", "container_name": None}
+    sent["hpoRequestData"]["sandbox"] = None
+    (here / "sent.json").write_text(json.dumps(sent))
+    again = client.python("""
+import json
+from pandaclient import panda_api
+print(json.dumps(panda_api.get_api().submit_task(json.load(open("sent.json")))[1][1]))
+""", here).rpartition("=")[2]  # fmt: skip
+    assert ended(parts, int(again)) == ["done"]
+    search = parts.api("GET", f"/v1/tasks/{again}/search").json()
+    assert [(point["status"], point["loss"]) for point in search["points"]] == [
+        ("evaluated", 0.0)] * 2  # fmt: skip
 
 
 def test_workflows_are_checked_and_run(

@@ -105,6 +105,9 @@ def _fields(
         for ignored in ("n_events", "n_events_per_job", "max_files_per_job", "force_staged"):
             found.pop(ignored, None)
         return found | search_fields(parameters, line, faults)
+    found["container_image"] = (
+        parameters.get("container_name") or line.options.get("--containerImage") or None
+    )
     if line.inputs:
         streams = [*input_streams(line.inputs, parameters.get("nFiles") or None, faults)]
         found["inputs"] = [encode(stream) for stream in streams]

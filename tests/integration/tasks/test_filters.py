@@ -19,6 +19,7 @@ from tasks.store.configuration import set_value
 from tasks.tables import Decision
 from tests.builders import a_dataset, a_pilot, a_report, a_task, get_work, report, run_stages
 from tests.integration.tasks.scene import rows, run_jobs, sql
+from tests.integration.tasks.search_scene import SPACE
 
 Happens = Callable[[Books], None]
 
@@ -151,6 +152,11 @@ CASES: list[tuple[str, Case]] = [
                     asks={"architecture": "x86_64-el9#x86_64"})),
     ("10 GPU", Case(rule="hardware", queue={"software": {}}, asks={"architecture": "&nvidia"})),
     ("10 excl", Case(rule="hardware", queue={"software": {"gpu": {"vendor": ["nvidia", "excl"]}}})),
+    ("10 container", Case(rule="container", queue={"software": {"containers": ["/cvmfs/x"]}},
+                           asks={"container_image": "docker://alpine"})),
+    ("10 container of a search", Case(
+        rule="container", queue={"software": {"containers": ["/cvmfs/x"]}},
+        asks={"search": {"space": SPACE, "evaluation_container": "docker://alpine"}})),
     ("11 memory", Case(rule="compensated_memory", queue={"max_memory_mb": 1799})),
     ("12 direct access", Case(rule="direct_access", asks={"direct_access_only": True},
                               files={"n_files": 1})),

@@ -58,6 +58,10 @@ def meaning(**options: Any) -> TaskSpec:
              InputStream(stream="IN2", datasets=("b",), n_files_per_job=1, reusable=False),
              InputStream(stream="BKG", datasets=("c",), n_files_per_job=2))}),
         ({"bexec": "make"}, {"build_command": "make"}),
+        ({"containerImage": "docker://alpine:3", "useSecrets": True},
+         {"container_image": "docker://alpine:3", "use_secrets": True}),
+        ({"containerImage": "/cvmfs/unpacked.cern.ch/registry.hub.docker.com/atlas/ml:latest"},
+         {"container_image": "/cvmfs/unpacked.cern.ch/registry.hub.docker.com/atlas/ml:latest"}),
         ({"noBuild": True}, {}),
         ({"outputs": "o", "mergeOutput": True, "mergeScript": "m -o %OUT -i %IN",
           "nFilesPerMergeJob": 9, "nGBPerMergeJob": 1.5, "nEventsPerMergeJob": 7},
@@ -119,6 +123,21 @@ def test_options_mean_a_task(options: dict[str, Any], fields: dict[str, Any]) ->
             "must name %OUT",
         ),
         ({"prodSourceLabel": "a b"}, "--prodSourceLabel", "what the task is for"),
+        *(
+            ({"containerImage": image}, "--containerImage", "an image is")
+            for image in (
+                "/etc",
+                "/cvmfs/../etc",
+                "/cvmfs",
+                "-v",
+                "a b",
+                "file:///x",
+                "docker://",
+                "a;b",
+                "../x",
+                "/cvmfs/x/..",
+            )
+        ),
         ({"workingGroup": "a/b"}, "--workingGroup", "a working group's name"),
     ],
 )

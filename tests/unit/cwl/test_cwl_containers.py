@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from culm.core.images import Image, refusal_of_bubblewrap
 from cwl import containers
-from cwl.containers import Image, engine_for, mend_links
+from cwl.containers import engine_for, mend_links
 from tests.unit.cwl.test_cwl_execute import TOOL, a_tool, archived, run
 
 SHELL = "busybox"
@@ -24,7 +25,7 @@ SEES = (
 
 @pytest.fixture
 def no_engines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "_ENGINES", {})
+    monkeypatch.setattr(containers, "ENGINES", {})
 
 
 def an_image(folder: Path, *programs: str, under: str = "") -> Path:
@@ -47,7 +48,7 @@ def an_image(folder: Path, *programs: str, under: str = "") -> Path:
 def test_image_is_found_by_the_names_it_may_have(
     asked: str, unpacked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(containers, "_refusal_of_bubblewrap", str)
+    monkeypatch.setattr(containers, "refusal_of_bubblewrap", lambda *_: "")
     (tmp_path / unpacked / "bin").mkdir(parents=True)
     (tmp_path / "default" / "bin").mkdir(parents=True)
     found = engine_for({"dockerPull": asked}, str(tmp_path))
@@ -64,7 +65,7 @@ def test_image_is_found_by_the_names_it_may_have(
 def test_image_that_nobody_unpacked_is_refused_in_words(
     asked: dict[str, str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(containers, "_refusal_of_bubblewrap", str)
+    monkeypatch.setattr(containers, "refusal_of_bubblewrap", lambda *_: "")
     found = engine_for(asked, str(tmp_path))
     assert isinstance(found, str)
     assert words in found
@@ -89,7 +90,7 @@ def test_configuration_of_an_image_counts(
     document: str, environment: dict[str, str], entrypoint: tuple[str, ...], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(containers, "_refusal_of_bubblewrap", str)
+    monkeypatch.setattr(containers, "refusal_of_bubblewrap", lambda *_: "")
     (tmp_path / "tool" / "rootfs").mkdir(parents=True)
     (tmp_path / "tool" / "config.json").write_text(document)
     found = engine_for({"dockerImageId": "tool"}, str(tmp_path))
@@ -115,7 +116,7 @@ def test_links_lead_where_they_did_in_the_container_or_nowhere(tmp_path: Path) -
 
 
 @pytest.mark.skipif(
-    bool(containers._refusal_of_bubblewrap()) or not shutil.which(SHELL),
+    bool(refusal_of_bubblewrap()) or not shutil.which(SHELL),
     reason="bubblewrap does not work here, or there is no busybox for an image",
 )
 def test_tool_in_bubblewrap_sees_its_image_its_inputs_and_its_directory(

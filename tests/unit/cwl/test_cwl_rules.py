@@ -238,9 +238,9 @@ def test_options_by_inputs_and_panda_only_ones_are_kept() -> None:
               "opt_useAthenaPackages": True, "opt_args": "--avoidVP --athenaTag=A,1 --nfiles 2",
               "opt_inDS": ["a", None, ["b"]]}  # fmt: skip
     task = task_of(Kind.PRUN, "user.a.x", inputs, Surroundings(producers={}, parameters={}))
-    assert task.options == {"n_files": 2, "n_jobs": 3, "exec": "x", "in_ds": "a,b"}
-    assert task.others == {"avoidVP": True, "athenaTag": "A,1", "useAthenaPackages": True,
-                           "containerImage": "docker://busybox"}  # fmt: skip
+    assert task.options == {"n_files": 2, "n_jobs": 3, "exec": "x", "in_ds": "a,b",
+                            "container_image": "docker://busybox"}  # fmt: skip
+    assert task.others == {"avoidVP": True, "athenaTag": "A,1", "useAthenaPackages": True}
 
 
 def test_types_go_in_step_with_datasets() -> None:

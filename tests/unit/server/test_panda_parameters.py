@@ -88,6 +88,11 @@ def test_build_is_read_from_its_quoted_line() -> None:
     assert (spec.build_command, spec.sandbox) == ('make -j 2 "a b"', DIGEST)
 
 
+def test_image_is_that_of_the_container() -> None:
+    spec = spec_of(sample(10000005))
+    assert (spec.container_image, spec.command) == ("docker://busybox", "echo hi > o.dat")
+
+
 def test_search_is_read_with_its_steering() -> None:
     spec = spec_of(sample(10000006))
     assert spec.search == SearchSpec(
