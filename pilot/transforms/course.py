@@ -18,6 +18,7 @@ from culm.core.archives import extract, files_below, pack
 from culm.core.errors import CulmError
 from culm.core.names import is_pattern
 from culm.wire.error_codes import PilotError, words
+from pilot.transforms.containers import NoImage
 from pilot.transforms.fetching import NotFetched, fetch
 from pilot.transforms.orders import Orders
 from pilot.transforms.outputs import LIB_LIMITS, STDERR, STDOUT, files_of, lib_files
@@ -31,7 +32,10 @@ TAIL_BYTES = 4000
 """The last lines go with the report of each job: PanDA's pilot sends a form."""
 
 
-SETUP = PilotError.SETUP_FAILURE
+_CODES: dict[type[Exception], PilotError] = {
+    BadSecrets: PilotError.SETUP_FAILURE,
+    NoImage: PilotError.IMAGE_NOT_FOUND,
+}
 
 
 class Failed(Exception):
@@ -63,7 +67,7 @@ def run_job(orders: Orders, here: Path) -> int:
     try:
         came = _prepare(orders, here, work)
         with secrets_in(here, work):
-            ended = run(orders.command, work, sys.executable)
+            ended = run(orders.command, work, sys.executable, orders.image)
         report.exit_code, report.wall_seconds = ended.exit_code, ended.wall_seconds
         report.cpu_seconds, report.max_rss_mb = ended.cpu_seconds, ended.max_rss_mb
         report.user_metadata = _small(work / USER_METADATA)
@@ -72,8 +76,8 @@ def run_job(orders: Orders, here: Path) -> int:
         if ended.exit_code == 0:
             _keep(orders, here, work)
         _tidy(orders, work, came)
-    except (Failed, BadSecrets) as error:
-        failure = error if isinstance(error, Failed) else Failed(SETUP, str(error))
+    except (Failed, BadSecrets, NoImage) as error:
+        failure = error if isinstance(error, Failed) else Failed(_CODES[type(error)], str(error))
         print(failure, file=sys.stderr)
         report.pilot_error_code, report.pilot_error_diag = int(failure.code), str(failure)
     report.output_tail = _tail(here)

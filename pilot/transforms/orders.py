@@ -42,6 +42,7 @@ class Orders:
     builds: str = ""
     max_lib_bytes: int | None = None
     result_name: str = ""
+    image: str = ""
 
 
 def orders_of(program: str, words: Sequence[str], here: Path) -> Orders:
@@ -71,6 +72,7 @@ def orders_of(program: str, words: Sequence[str], here: Path) -> Orders:
         builds=found.output if builds else "",
         max_lib_bytes=found.maxLibBytes,
         result_name=found.resultFile,
+        image=found.image,
     )
 
 
@@ -90,6 +92,8 @@ def _parser(kind: str, program: str) -> argparse.ArgumentParser:
     parser.add_argument("--files", default="")
     parser.add_argument("--logs", default="")
     parser.add_argument("--resultFile", default="")
+    # Not --containerImage: their pilot would take that away, and start what it knows itself.
+    parser.add_argument("--image", default="")
     parser.add_argument("--maxLibBytes", type=int, default=None)
     return parser
 

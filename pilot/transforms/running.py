@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from pilot.transforms.containers import in_image
+
 _SECRETS = ("OIDC_", "PANDA_AUTH", "PILOT_", "HARVESTER_")
 """Variables of the pilot that no payload needs; some lead to its token."""
 PYTHON = "CULM_PYTHON"
@@ -27,11 +29,18 @@ class Ended:
     max_rss_mb: float
 
 
-def run(command: str, work: Path, python: str) -> Ended:
-    """Run a shell command in `work`; SIGTERM is passed on to all that it started."""
-    started = time.monotonic()
+def run(command: str, work: Path, python: str, image: str = "") -> Ended:
+    """Run a shell command in `work`, in an image if one is named.
+
+    SIGTERM is passed on to all that it started.
+
+    Raises:
+        NoImage: the image is not to be had on this node.
+    """
+    started, own = time.monotonic(), _environment(work, python)
     with subprocess.Popen(
-        ["/bin/sh", "-c", command], cwd=work, env=_environment(work, python),
+        in_image(image, command, work, own) if image else ["/bin/sh", "-c", command],
+        cwd=work, env=own,
         stdin=subprocess.DEVNULL, start_new_session=True,
     ) as process:  # fmt: skip
         before = signal.signal(signal.SIGTERM, lambda n, frame: _pass_on(process.pid, n, frame))

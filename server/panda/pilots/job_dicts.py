@@ -136,6 +136,8 @@ def arguments_of(spec: JobSpec) -> list[str]:
         words += ["--maxLibBytes", str(lib.max_bytes)] if lib.max_bytes is not None else []
     else:
         words += _names(spec)
+    if spec.container_image is not None:
+        words += ["--image", spec.container_image]
     if spec.files:
         words += ["--files", FILES]
     if spec.result_name is not None:

@@ -43,7 +43,7 @@ _RENAMED = {
 }  # fmt: skip
 _CODES_OF_OURS = frozenset({
     PilotError.MISSING_OUTPUT_FILE, PilotError.OUTPUT_FILE_TOO_LARGE, PilotError.NO_USER_TARBALL,
-    PilotError.SETUP_FAILURE, PilotError.PAYLOAD_EXECUTION_FAILURE,
+    PilotError.SETUP_FAILURE, PilotError.PAYLOAD_EXECUTION_FAILURE, PilotError.IMAGE_NOT_FOUND,
 })  # fmt: skip
 """What the program of a job may say of its end: a payload could write the same file."""
 _MOST_FILES = 20_000

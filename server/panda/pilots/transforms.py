@@ -21,7 +21,8 @@ site leads it to its own server (docs/how-to/panda-pilot.md).
 FOLDER = "/trf/user"
 _HOUSE = Path(__file__).resolve().parents[3]
 _NEEDED = (
-    "culm/core/__init__.py", "culm/core/archives.py", "culm/core/errors.py", "culm/core/names.py",
+    "culm/core/__init__.py", "culm/core/archives.py", "culm/core/errors.py", "culm/core/images.py",
+    "culm/core/names.py",
     "culm/wire/__init__.py", "culm/wire/error_codes.py", "culm/wire/secrets.py",
     "pilot/__init__.py",
 )  # fmt: skip

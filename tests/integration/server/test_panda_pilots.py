@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from culm.core.images import refusal_of_bubblewrap
 from tasks.tables import Job, RefusedReport
 from tests.builders import a_dataset, a_task, run_stages
 from tests.integration.tasks.scene import expire_leases
@@ -373,3 +375,31 @@ def test_secrets_come_with_the_job_and_stay_out_of_its_log(scene: Scene, tmp_pat
     assert (ran.returncode, ran.stdout[:10]) == (0, "-rw-------")
     assert list(tmp_path.rglob("panda_secrets.json")) == []
     assert json.loads((tmp_path / job["outFiles"].split(",")[0]).read_text())["KEY"] == "s3cret"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["unpacked image", "no image"])
+def test_container_of_a_job_is_the_nodes_image(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    if not shutil.which("busybox") or refusal_of_bubblewrap():
+        pytest.skip("bubblewrap or busybox is missing")
+    root = tmp_path / "images" / "tiny:1" / "rootfs"
+    (root / "bin").mkdir(parents=True)
+    for name in ("sh", "cat", "pwd", "echo"):
+        shutil.copy(shutil.which("busybox") or "", root / "bin" / name)
+    (root / "of_the_image").write_text("inside\n")
+    monkeypatch.setenv("CULM_IMAGES", str(tmp_path / "images"))
+    a_task(scene.books, outputs=["out.txt"], command="cat /of_the_image > out.txt; pwd",
+           container_image="docker://tiny:1" if known else "docker://nobody/has:it")  # fmt: skip
+    run_stages(scene.books)
+    job = get_job(scene.provisioner("LOCAL"))
+    here = tmp_path / "job"
+    here.mkdir()
+    ran = run_program(job["jobPars"], "runGen-00-00-02", here)
+    if known:
+        assert (ran.returncode, ran.stdout) == (0, "/srv/workDir\n"), ran.stderr
+        assert (here / job["outFiles"].split(",")[0]).read_text() == "inside\n"
+    else:
+        said = json.loads((here / "jobReport.json").read_text())["culm"]
+        assert (ran.returncode, said["pilot_error_code"]) == (1, 1360)
+        assert "docker://nobody/has:it" in said["pilot_error_diag"]
