@@ -16,9 +16,12 @@ from pathlib import Path
 from tests.installation import Installation
 
 _SMALL = ("--memory", "500", "--disk", "100")
-_SPACE = {
-    "x": {"method": "uniform", "dimension": {"low": 0.0, "high": 1.0}},
-}
+_SPACE = {"x": {"method": "uniform", "dimension": {"low": 0.0, "high": 1.0}}}
+_LOSS = (
+    "import json; x = json.load(open('input.json'))['x']; "
+    "json.dump((x - 0.3) ** 2, open('output.json', 'w'))"
+)
+_EVALUATION = f'python3 -c "{_LOSS}"'
 
 
 def main() -> None:
@@ -29,7 +32,9 @@ def main() -> None:
     try:
         parts.start_all(pilots=0)
         launcher = _launcher(parts, source)
+        parts.culm("secret", "set", "KEY", "s3cret")
         names = [_submit(parts, name, *words) for name, words in _tasks(parts).items()]
+        names.append(_search(parts))
         for _ in range(6):
             started = time.monotonic()
             _pilot(parts, launcher)
@@ -66,6 +71,8 @@ def _tasks(parts: Installation) -> dict[str, tuple[str, ...]]:
                   "--nJobs", "1", "--outputs", "out.txt", "--exec", "./tool > out.txt"),
         "merge": (*sent, "--nJobs", "3", "--outputs", "n.txt", "--mergeOutput", "--mergeScript",
                   "python3 add.py -o %OUT -i %IN", "--exec", "echo %RNDM:5 > n.txt"),
+        "secrets": ("--noSandbox", "--nJobs", "1", "--useSecrets", "--outputs", "out.txt",
+                    "--exec", "cp panda_secrets.json out.txt"),
         "fails": ("--noSandbox", "--nJobs", "1", "--outputs", "out.txt", "--maxAttempt", "1",
                   "--exec", "echo no >&2; exit 3"),
     }  # fmt: skip
@@ -76,6 +83,15 @@ def _submit(parts: Installation, name: str, *words: str) -> str:
     if ended.returncode:
         raise SystemExit(f"{name}: {ended.stderr}")
     return f"user.root.{name}"
+
+
+def _search(parts: Installation) -> str:
+    space = parts.folder / "space.json"
+    space.write_text(json.dumps(_SPACE))
+    parts.culm("hpo", "--outDS", "user.root.search", "--evaluationExec", _EVALUATION,
+               "--searchSpaceFile", str(space), "--maxPoints", "4", "--nParallelEvaluation", "2",
+               "--noSandbox", *_SMALL)  # fmt: skip
+    return "user.root.search"
 
 
 def _show(parts: Installation, name: str) -> dict[str, object]:

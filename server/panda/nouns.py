@@ -3,6 +3,7 @@
 from server.panda.routes.credentials import credentials
 from server.panda.routes.events import events
 from server.panda.routes.files import files
+from server.panda.routes.harvester import harvester
 from server.panda.routes.jobs import jobs
 from server.panda.routes.queue_data import queue_noun
 from server.panda.routes.system import system
@@ -14,5 +15,5 @@ from server.panda.routes.workflows import workflows
 # What lies below /cache by a name of its own comes before the files of persons there.
 PANDA_NOUNS = (
     system, queue_noun, files, tasks, jobs, workflows, credentials, events, their_pilots,
-    transforms,
+    harvester, transforms,
 )  # fmt: skip

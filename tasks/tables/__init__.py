@@ -8,6 +8,12 @@ from tasks.tables.configuration import Configuration, ConfigurationHistory
 from tasks.tables.dataset import Dataset
 from tasks.tables.decision import Decided, Decision, NucleusDecision
 from tasks.tables.file import File
+from tasks.tables.harvester import (
+    Harvester,
+    HarvesterCount,
+    HarvesterMessage,
+    HarvesterWorker,
+)
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
 from tasks.tables.locality import DatasetLocality, Preassignment
@@ -35,7 +41,8 @@ from tasks.tables.workflow import Workflow, WorkflowPlan, WorkflowStep
 __all__ = [
     "Build", "CacheFile", "CatalogDataset", "CatalogFile", "Command", "Configuration",
     "ConfigurationHistory",
-    "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
+    "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "Harvester",
+    "HarvesterCount", "HarvesterMessage", "HarvesterWorker", "IdCounter", "Job",
     "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",

@@ -1,6 +1,6 @@
 """The programs that PanDA's pilot fetches by URL and runs: one file, packed from our own pilot's.
 
-They are read by path: nothing here imports the pilot (docs/decisions/0014).
+They are read by path: nothing here imports the pilot (docs/decisions/0015).
 """
 
 from __future__ import annotations
