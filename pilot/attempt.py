@@ -5,12 +5,26 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from dataclasses import dataclass
+from pathlib import Path
 
 from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobSpec
 from culm.wire.reports import JobMetrics, JobReport, ReportState
 from pilot.errors import Stop, Stopped
 from pilot.lease import Lease, elapsed
+
+DEBUG_SECONDS = 5.0
+"""How often the server is asked about a job that somebody looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a payload runs: its directory, its first process, files there that are secrets."""
+
+    work: Path
+    leader: int
+    private: frozenset[str]
 
 
 class Attempt:
@@ -28,10 +42,19 @@ class Attempt:
         self.next_heartbeat = now + spec.heartbeat_seconds
         self.state = ReportState.STARTING
         self.metrics: JobMetrics | None = None
+        self.place: Place | None = None
+        self.debug = False
+        self.asked: set[int] = set()
         self._lock = threading.Lock()
         self._report_nr = 0
         self._stop: Stop | None = None
         self._bell: int | None = None
+
+    @property
+    def heartbeat_seconds(self) -> float:
+        """The time between two reports that say nothing new."""
+        wanted = self.spec.heartbeat_seconds
+        return min(wanted, DEBUG_SECONDS) if self.debug else wanted
 
     @property
     def key(self) -> tuple[int, int]:

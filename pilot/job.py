@@ -10,7 +10,7 @@ from typing import Any
 from culm.wire.error_codes import PilotError, words
 from culm.wire.reports import MAX_RESULT, MAX_TAIL, JobMetrics, JobReport, OutputFile, ReportState
 from pilot.api import ServerApi
-from pilot.attempt import Attempt
+from pilot.attempt import Attempt, Place
 from pilot.copy_tools import CopyTools
 from pilot.errors import JobFailed, Stopped
 from pilot.launch import Launcher
@@ -132,8 +132,8 @@ def _main_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _C
     savers = Savers(attempt.spec, directory.work, kit.tools, attempt.may_write)
     # Fetched last, gone first: nothing that is made of the directory holds them.
     secrets = secrets_in(kit.server, attempt.spec.secrets_url, directory.work, attempt.go_on)
-    with savers, secrets:
-        _payload_course(attempt, directory, kit, course)
+    with savers, secrets as private:
+        _payload_course(attempt, directory, kit, course, private)
     course.metadata = user_metadata(directory.work)
     if attempt.spec.result_name is not None:
         course.result = small_json(directory.work, attempt.spec.result_name, MAX_RESULT)
@@ -142,7 +142,13 @@ def _main_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _C
         _output_course(attempt, directory, kit, course)
 
 
-def _payload_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course: _Course) -> None:
+def _payload_course(
+    attempt: Attempt,
+    directory: JobDirectory,
+    kit: Kit,
+    course: _Course,
+    private: frozenset[str],
+) -> None:
     spec, work = attempt.spec, directory.work
     launch = kit.launcher.launch(spec, directory, attempt.mark, attempt.go_on)
     attempt.state = ReportState.RUNNING
@@ -154,7 +160,11 @@ def _payload_course(attempt: Attempt, directory: JobDirectory, kit: Kit, course:
     )
     started = elapsed()
     with Payload(launch, kit.family) as payload:
-        stop = watch(payload, attempt, terms, work)
+        attempt.place = Place(work, payload.owner.leader, private)
+        try:
+            stop = watch(payload, attempt, terms, work)
+        finally:
+            attempt.place = None
         ending = payload.finish()
         course.tail = tail(*payload.last_output(MAX_TAIL), MAX_TAIL)
     course.exit_code = ending.exit_code

@@ -15,6 +15,7 @@ from culm.wire.error_codes import PilotError
 from culm.wire.reports import Instruction, JobReport, ReportAnswer, ReportState
 from pilot.api import ServerApi
 from pilot.attempt import Attempt
+from pilot.back_channel import BackChannel
 from pilot.backoff import Backoff
 from pilot.errors import Stop
 from pilot.lease import elapsed
@@ -49,6 +50,7 @@ class Reporter:
     ) -> None:
         """`refused` is called when the token is no good; `settled` when nothing is held."""
         self._server, self._node = server, node
+        self._back_channel = BackChannel(server)
         self._refused, self._settled = refused, settled
         self._changed = threading.Condition()
         self._held: dict[Key, _Held] = {}
@@ -140,7 +142,7 @@ class Reporter:
         return batch
 
     def _heartbeat(self, attempt: Attempt, now: float) -> JobReport | None:
-        period = attempt.spec.heartbeat_seconds
+        period = attempt.heartbeat_seconds
         if attempt.next_heartbeat > now + period * _NEAR:
             return None
         attempt.next_heartbeat = now + period
@@ -221,6 +223,7 @@ class Reporter:
             )
         else:
             held.attempt.lease.renew(asked_at)
+            self._back_channel.take(held.attempt, answer.requests)
             if answer.instruction == Instruction.KILL:
                 held.attempt.order(
                     Stop(PilotError.PANDA_KILL, answer.reason or "killed by the server")

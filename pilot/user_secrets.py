@@ -26,24 +26,27 @@ _MAX_ANSWER_BYTES = 32 << 20
 
 
 @contextmanager
-def secrets_in(server: ServerApi, url: str | None, work: Path, gate: Gate) -> Iterator[None]:
-    """`panda_secrets.json`, and a file for each secret that is one, while the block lasts.
+def secrets_in(
+    server: ServerApi, url: str | None, work: Path, gate: Gate
+) -> Iterator[frozenset[str]]:
+    """The names of the files with secrets that are there while the block lasts.
 
-    Nothing without a URL. They are only this user's to read, and are removed before anything that
-    the payload left is looked at: no output, log or lib file holds them.
+    `panda_secrets.json`, and a file for each secret that is one; none without a URL. They are this
+    user's alone to read, and are removed before anything that the payload left is looked at: no
+    output, log or lib file holds them.
 
     Raises:
         JobFailed: they cannot be had.
     """
     if url is None:
-        yield
+        yield frozenset()
         return
     found = _fetched(server, url, gate)
     files = {SECRETS_FILE: json.dumps(found).encode()} | _files(found)
     try:
         for name, content in files.items():
             _write(work / name, content)
-        yield
+        yield frozenset(files)
     finally:
         work.chmod(0o700)  # whatever the payload made of it: they must not stay
         for name in files:

@@ -9,6 +9,7 @@ from server.routes.datasets import datasets
 from server.routes.files import files
 from server.routes.grid import grid
 from server.routes.health import health
+from server.routes.job_requests import job_requests
 from server.routes.jobs import jobs
 from server.routes.metrics import metrics
 from server.routes.organisations import organisations
@@ -28,9 +29,9 @@ from server.routes.workflow_runs import workflows
 from server.routing import Noun
 
 NOUNS = (
-    tasks, searches, jobs, workflows, datasets, files, sandboxes, secrets, queues, grid, pilots,
-    workers, shares, resource_types, configuration, retry_rules, storage, organisations, whoami,
-    audit, metrics, health, *PANDA_NOUNS,
+    tasks, searches, jobs, job_requests, workflows, datasets, files, sandboxes, secrets, queues,
+    grid, pilots, workers, shares, resource_types, configuration, retry_rules, storage,
+    organisations, whoami, audit, metrics, health, *PANDA_NOUNS,
 )  # fmt: skip
 """All nouns, in the order of the documentation."""
 

@@ -15,6 +15,14 @@ from tests.installation import Installation
 BIN = Path(sys.executable).parent
 
 
+def packages() -> dict[str, str]:
+    """Where the client is installed, as its commands want to be told."""
+    root = BIN.parent
+    [home] = root.glob("lib/python3*/site-packages/pandaclient")
+    return {"PANDA_SYS": str(root), "PANDA_PYTHONPATH": str(home.parent),
+            "PANDA_PYTHON_EXEC": sys.executable}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class PandaClient:
     """The commands of panda-client, as a user's shell has them after `culm panda-env`."""

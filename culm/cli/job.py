@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,10 @@ from culm.cli.render import Json, print_fields, print_json, print_table, say, wh
 from culm.core.units import format_duration, format_size
 from culm.wire.error_codes import SERVER_KINDS, words
 from culm.wire.views import JobFileView, JobView
+
+if TYPE_CHECKING:
+    from culm.client import Client
+    from culm.wire.job_requests import JobRequestView
 
 SEQUENCE = "seq_number"
 """The kind of input that only numbers the jobs of a task without input."""
@@ -170,3 +174,65 @@ def kill(
         confirm(f"kill {len(numbers)} job{'s' * (len(numbers) > 1)}", lines, yes=yes)
     acts = act_on(numbers, lambda number: client.kill_job(number, reason).message)
     raise typer.Exit(report(acts, as_json=as_json))
+
+
+Timeout = Annotated[
+    float, typer.Option(min=1, help="Seconds to wait for the pilot, which listens at heartbeats.")
+]
+
+
+@app.command()
+def tail(
+    ctx: typer.Context,
+    id_: JobId,
+    path: Annotated[
+        str, typer.Argument(metavar="FILE", help="A file in the job's directory.")
+    ] = "payload.stdout",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=2000)] = 20,
+    timeout: Timeout = 120,
+    as_json: Json = False,
+) -> None:
+    """Show the end of a file of a running job: its output, if no other is named."""
+    client = client_of(ctx)
+    request = client.ask_job(job_id(client, id_), "tail", path, lines)
+    _ask(client, request, timeout, as_json=as_json)
+
+
+@app.command("ls")
+def ls_(
+    ctx: typer.Context,
+    id_: JobId,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Below the job's directory.")] = ".",
+    timeout: Timeout = 120,
+    as_json: Json = False,
+) -> None:
+    """List the files of a running job."""
+    client = client_of(ctx)
+    _ask(client, client.ask_job(job_id(client, id_), "ls", path), timeout, as_json=as_json)
+
+
+@app.command("ps")
+def ps_(ctx: typer.Context, id_: JobId, timeout: Timeout = 120, as_json: Json = False) -> None:
+    """List the processes of a running job: what they use, and for how long they have run."""
+    client = client_of(ctx)
+    _ask(client, client.ask_job(job_id(client, id_), "ps"), timeout, as_json=as_json)
+
+
+@app.command()
+def debug(
+    ctx: typer.Context,
+    id_: JobId,
+    off: Annotated[bool, typer.Option("--off", help="Back to the usual heartbeats.")] = False,
+    timeout: Timeout = 120,
+    as_json: Json = False,
+) -> None:
+    """Have the pilot of a running job listen every 5 s, so that tail, ls and ps answer sooner."""
+    client = client_of(ctx)
+    request = client.ask_job(job_id(client, id_), "debugoff" if off else "debug")
+    _ask(client, request, timeout, as_json=as_json)
+
+
+def _ask(client: Client, request: JobRequestView, timeout_seconds: float, *, as_json: bool) -> None:
+    from culm.cli.job_requests import ask
+
+    ask(client, request, timeout_seconds, as_json=as_json)

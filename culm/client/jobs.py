@@ -6,6 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from culm.client.calls import Calls, up_to, words
+from culm.client.reading import read
+from culm.client.transport import Call, path_of
+from culm.wire.codec import decode
+from culm.wire.job_requests import JobRequestView, NewJobRequest
 from culm.wire.views import CommandAnswer, CommandRequest, History, JobList, JobView
 from culm.wire.why import Why
 
@@ -46,6 +50,24 @@ class JobCalls(Calls):
     def job_why(self, job_id: int) -> Why:
         """What a job waits for, where it runs, or what it ended of."""
         return self._get(Why, "jobs", job_id, "why")
+
+    def ask_job(self, job_id: int, kind: str, path: str = "", n_lines: int = 20) -> JobRequestView:
+        """A new request to a running job (`tail`, `ls`, `ps`, `debug`, `debugoff`), unanswered yet.
+
+        Raises:
+            WrongStatus: the job does not run.
+        """
+        words = {"kind": kind, "path": path, "n_lines": n_lines}
+        wanted = decode(NewJobRequest, words, "the request")
+        return self._post(JobRequestView, wanted, "jobs", job_id, "requests")
+
+    def job_answer(self, request: JobRequestView, wait_seconds: float = 0) -> JobRequestView:
+        """A request as it is now, or once it is answered or its job has ended, in that time."""
+        call = Call(
+            method="GET", path=path_of("jobs", request.job_id, "requests", request.request_id),
+            params={"wait": wait_seconds}, read_timeout=wait_seconds + 30,
+        )  # fmt: skip
+        return read(JobRequestView, self.transport.json(call))
 
     def kill_job(self, job_id: int, reason: str = "") -> CommandAnswer:
         """Stop one job; its input is tried again if the rules allow it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from culm.core import names
+from culm.wire.job_requests import JobRequest
 
 _ADLER32 = {"pattern": re.compile(r"[0-9a-f]{8}"), "rule": "eight lower-case hexadecimal digits"}
 _INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
@@ -103,12 +104,16 @@ class ReportBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportAnswer:
-    """The answer to one report: go on, kill, or forget, and why."""
+    """The answer to one report: go on, kill, or forget, and why.
+
+    `requests` are those to the job that its pilot has not answered yet.
+    """
 
     job_id: int
     attempt_nr: int
     instruction: Instruction
     reason: str = ""
+    requests: tuple[JobRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

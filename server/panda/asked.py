@@ -57,13 +57,7 @@ class Asked:
     def number(self, name: str, default: int | None = None) -> int:
         """A field that is a whole number, 0 or more."""
         value = self.get(name)
-        if value is None and default is not None:
-            return default
-        if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-            raise wrong(name, value, "a whole number")
-        return value
+        return default if value is None and default is not None else _whole(name, value)
 
     def flag(self, name: str, default: bool = False) -> bool:
         """A field that is true or false."""
@@ -84,9 +78,7 @@ class Asked:
 
     def numbers(self, name: str) -> list[int]:
         """A field that is a list of whole numbers."""
-        one = [Asked(fields={name: item}, parts=self.parts, caller=None, host="")
-               for item in self.several(name)]  # fmt: skip
-        return [item.number(name) for item in one]
+        return [_whole(name, item) for item in self.several(name)]
 
     def mapping(self, name: str) -> Mapping[str, Any] | None:
         """A field that is an object, or the JSON text of one."""
@@ -110,6 +102,14 @@ class Asked:
         except ValueError as error:
             raise wrong(name, value, "a time in UTC: YYYY-MM-DD HH:MM:SS") from error
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        raise wrong(name, value, "a whole number")
+    return value
 
 
 def wrong(name: str, value: object, needed: str) -> InvalidRequest:

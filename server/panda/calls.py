@@ -13,6 +13,7 @@ from culm.core.errors import CulmError, NotAuthenticated, UserError
 from server.identity.access import PERSON, Access, known_actor
 from server.panda.asked import Asked
 from server.panda.bodies import BODY, fields_of
+from server.panda.codes import code_of
 from server.panda.envelope import Said, enveloped, words_of
 from server.parts import parts_of
 from server.routing import Noun, Terms
@@ -77,6 +78,6 @@ async def asked_of(request: Request) -> Asked:
     )  # fmt: skip
 
 
-def refusal(error: CulmError, data: Any = None) -> Said:
-    """What says an error of ours."""
-    return Said(success=False, message=words_of(error), data=data)
+def refusal(error: CulmError) -> Said:
+    """What says an error of ours, with PanDA's code for it."""
+    return Said(success=False, message=words_of(error), data=int(code_of(error)))

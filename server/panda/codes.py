@@ -8,7 +8,7 @@ from culm.core.errors import Conflict, CulmError, NotAllowed, NotFound, WrongSta
 
 
 class Code(IntEnum):
-    """What `data` of an answer says (0 and above 9 also: accepted)."""
+    """What became of a command."""
 
     REGISTERED = 0
     SERVER_ERROR = 1

@@ -52,7 +52,14 @@ def user_metadata(session: Session, task_id: int) -> dict[str, Any]:
                METADATA.c.user_metadata.is_not(None))
         .order_by(METADATA.c.job_id)
     )  # fmt: skip
-    return {str(job_id): json.loads(text) for job_id, text in rows}
+    return {str(job_id): _parsed(text) for job_id, text in rows}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text  # a pilot of another make may have sent what is no JSON
 
 
 def _rows(session: Session, job_ids: Sequence[int]) -> Sequence[Row[Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from culm.core.errors import Conflict, CulmError
+from culm.core.errors import Conflict, UserError
 from culm.core.ids import new_key
 from culm.wire.codec import encode
 from culm.wire.task_spec import TaskSpec
@@ -26,9 +26,9 @@ from tasks.stages.command import command
 from tasks.stages.submit import submit
 from tasks.statuses import TaskStatus
 from tasks.store.cache_files import digest_of
+from tasks.store.originals import keep_original
 from tasks.tables import Task
 
-_NEVER_CHANGED = frozenset({"sandbox", "parent_task_id"})
 _QUEUED = frozenset({TaskStatus.REGISTERED, TaskStatus.DEFINED, TaskStatus.ASSIGNING})
 
 
@@ -43,15 +43,15 @@ def submit_parameters(asked: Asked) -> Said:
         raise wrong("task_parameters", None, "an object: what the task is to do")
     try:
         spec = _spec(asked, parameters)
-    except CulmError as error:
+    except UserError as error:
         code = Submitted.REFUSED
         return Said(success=False, data=int(code), message=words_of(error))
     books, user = asked.parts.books, asked.actor.subject
     try:
         accepted = looking_again(lambda: submit(books, spec, user, new_key(), dict(parameters)))
     except Conflict as conflict:
-        return _again(asked, spec, conflict)
-    except CulmError as error:
+        return _again(asked, parameters, spec, conflict)
+    except UserError as error:
         return Said(success=False, data=int(Submitted.REFUSED), message=words_of(error))
     return Said(data=int(Submitted.ACCEPTED),
                 message=f"succeeded. new jediTaskID={accepted.task_id}")  # fmt: skip
@@ -72,7 +72,7 @@ def _spec(asked: Asked, parameters: Mapping[str, Any]) -> TaskSpec:
     return with_organisation(actor, spec)
 
 
-def _again(asked: Asked, spec: TaskSpec, conflict: Conflict) -> Said:
+def _again(asked: Asked, parameters: Mapping[str, Any], spec: TaskSpec, conflict: Conflict) -> Said:
     """What becomes of a task whose name is taken."""
     books, user = asked.parts.books, asked.actor.subject
     with books.read() as session:
@@ -89,11 +89,13 @@ def _again(asked: Asked, spec: TaskSpec, conflict: Conflict) -> Said:
         words = f"jediTaskID={task_id} has the name already and is {status}: {words_of(conflict)}"
         return Said(success=False, data=int(code), message=words)
     changes = {name: value for name, value in encode(spec).items()
-               if before.get(name) != value and name not in _NEVER_CHANGED}  # fmt: skip
+               if before.get(name) != value}  # fmt: skip
     try:
         command(books, task_id, CommandRequest(command="incexec", parameters=changes), user)
-    except CulmError as error:
+    except UserError as error:
         code = Submitted.REFUSED
         return Said(success=False, data=int(code), message=words_of(error))
+    with books.write() as session:
+        keep_original(session, task_id, parameters)
     words = f"reactivation accepted. jediTaskID={task_id} (was {status}) takes up new input"
     return Said(data=int(Submitted.INCEXEC), message=words)

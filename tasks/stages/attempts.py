@@ -19,7 +19,7 @@ MOST_MORE = 50
 _DONE = (str(FileStatus.FINISHED),)
 
 
-def add_attempts(books: Books, task_id: int, increase: int, user: str) -> int:
+def add_attempts(books: Books, task_id: int, increase: int) -> int:
     """Let each file of the primary input that is not done fail so many times more.
 
     Those that were given up are ready again. Gives how many files it is about.

@@ -7,24 +7,29 @@ they get one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 from sqlmodel import Session
 
 from culm.core.errors import NotFound
 from culm.core.nearest import unknown_name
+from culm.wire.job_requests import MAX_ANSWER, JobAnswer, RequestKind
 from culm.wire.job_spec import JobSpec, PilotSpec, WorkAnswer, WorkRequest
 from culm.wire.reports import JobReport, ReportAnswer
 from tasks.queues import QueueSettings, settings_of_text
 from tasks.stages.dispatch import dispatch, sign_on
+from tasks.stages.job_requests import take_answer
 from tasks.stages.job_specs import job_specs
 from tasks.stages.reports import FINAL_STATES, take_reports
 from tasks.statuses import PilotStatus
 from tasks.store.bulk import ids_among
 from tasks.store.prepared import Prepared
-from tasks.store.tables import JOB, PILOT, QUEUE, QUEUE_SETTINGS
+from tasks.store.tables import JOB, PILOT, QUEUE, QUEUE_SETTINGS, core
+from tasks.tables import JobRequest
+from tasks.tables.job_request import WAITS
 
 LEASE_SECONDS = 7200.0
 VERSION = "panda-pilot"
@@ -46,12 +51,13 @@ class GuestAsk:
 class GuestReport:
     """A report of a guest: from a node ("" if it does not say), for queues that it may serve.
 
-    `queues` is None where it may serve all.
+    `queues` is None where it may serve all. `said` answers what was asked of the job.
     """
 
     report: JobReport
     node: str = ""
     queues: Collection[str] | None = None
+    said: str = ""
 
 
 def dispatch_to_guests(session: Session, asks: Sequence[GuestAsk]) -> list[WorkAnswer]:
@@ -123,8 +129,49 @@ def take_guest_reports(session: Session, told: Sequence[GuestReport]) -> list[Re
     """
     held = held_jobs(session, [each.report.job_id for each in told])
     last = {job.id: job.report_nr for job in held.values()}
+    _take_answers(session, [t for t in told if t.said and is_from(held.get(t.report.job_id), t)])
     numbered = [_numbered(each, held, last) for each in told]
-    return take_reports(session, numbered, LEASE_SECONDS)
+    answers = take_reports(session, numbered, LEASE_SECONDS)
+    return [_without_unfit(session, answer) if answer.requests else answer for answer in answers]
+
+
+def _without_unfit(session: Session, answer: ReportAnswer) -> ReportAnswer:
+    """The answer with what a guest can be asked; the other requests are answered at once."""
+    fit = [each for each in answer.requests if not each.path or _PLAIN.fullmatch(each.path)]
+    for each in answer.requests:
+        if each not in fit:
+            words = "PanDA's pilot takes paths of letters, digits and ._+=@:/- only"
+            no = JobAnswer(is_good=False, text=words)
+            take_answer(session, answer.job_id, each.request_id, no)
+    # A guest never says that it listens more often now.
+    if fit and fit[0].kind in _SWITCHES:
+        done = JobAnswer(is_good=True, text="its pilot was told")
+        take_answer(session, answer.job_id, fit[0].request_id, done)
+    return replace(answer, requests=tuple(fit))
+
+
+_PLAIN = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._+=@:/-]*")
+"""Guests give what they are asked to a shell: it must find nothing to do in a path."""
+
+
+_SWITCHES = (RequestKind.DEBUG, RequestKind.DEBUG_OFF)
+_REQUEST = core(JobRequest)
+_HANDED = Prepared(
+    select(_REQUEST.c.job_id, func.min(_REQUEST.c.id))
+    .join(JOB, JOB.c.id == _REQUEST.c.job_id)
+    # What was asked after the last report was not told to the pilot yet.
+    .where(ids_among(_REQUEST.c.job_id), text(f"job_request.{WAITS}"),
+           _REQUEST.c.created_at <= JOB.c.modified_at)
+    .group_by(_REQUEST.c.job_id)
+)  # fmt: skip
+
+
+def _take_answers(session: Session, told: Sequence[GuestReport]) -> None:
+    """What guests said on being asked: the answer to the oldest request that they were told."""
+    said = {each.report.job_id: each.said for each in told}
+    for job_id, request_id in _HANDED.rows(session, ids=list(said)) if said else ():
+        answer = JobAnswer(is_good=True, text=said[job_id][-MAX_ANSWER:])
+        take_answer(session, job_id, request_id, answer)
 
 
 def _numbered(

@@ -18,6 +18,7 @@ from culm.wire.reports import Instruction, JobMetrics, JobReport, ReportAnswer, 
 from tasks.lifecycles import JOB as MACHINE
 from tasks.lifecycles import JobEvent
 from tasks.queues import settings_of_text
+from tasks.stages.job_requests import with_requests
 from tasks.stages.settle import WRITTEN
 from tasks.statuses import JobStatus
 from tasks.store.bulk import ids_among, insert_rows, one_of
@@ -116,7 +117,7 @@ def take_reports(
     _note_refused(session, refused)
     _take_heartbeats(session, taken.heartbeats, least_lease_seconds)
     _take_finals(session, taken.finals)
-    return answers
+    return with_requests(session, answers, [job.id for _, job in taken.heartbeats])
 
 
 def _answer(report: JobReport, instruction: Instruction, reason: str) -> ReportAnswer:

@@ -24,9 +24,10 @@ from tasks.stages.bulk_submit import Order, document_of, make_user, names_taken,
 from tasks.statuses import TaskStatus
 from tasks.store.books import Books
 from tasks.store.locks import one_at_a_time
+from tasks.store.originals import keep_original
 from tasks.store.tables import ENDPOINT, QUEUE, SITE, TASK
 from tasks.tables import Sandbox as SandboxRow
-from tasks.tables import Task, TaskOriginal, TaskParameters
+from tasks.tables import Task, TaskParameters
 
 
 def submit(
@@ -56,7 +57,7 @@ def submit(
         make_user(session, user)
         (task_id,) = submit_many(session, [Order(spec=spec, key=key)], user)
         if original is not None:
-            session.add(TaskOriginal(task_id=task_id, document=original))
+            keep_original(session, task_id, original)
     return TaskAccepted(task_id=task_id, name=spec.name, status=TaskStatus.REGISTERED, created=True)
 
 

@@ -21,6 +21,7 @@ class Topic(StrEnum):
     JOB_ACTIVATED = "job_activated"
     MERGE_DUE = "merge_due"
     JOB_REPORTED = "job_reported"
+    JOB_ANSWERED = "job_answered"
     KILL_REQUESTED = "kill_requested"
     WORKFLOW_DUE = "workflow_due"
     WORKFLOW_CHANGED = "workflow_changed"

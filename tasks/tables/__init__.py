@@ -16,6 +16,7 @@ from tasks.tables.harvester import (
 )
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
+from tasks.tables.job_request import JobRequest
 from tasks.tables.locality import DatasetLocality, Preassignment
 from tasks.tables.pilot import Pilot, WorkerTarget
 from tasks.tables.queue import (
@@ -43,7 +44,8 @@ __all__ = [
     "ConfigurationHistory",
     "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "Harvester",
     "HarvesterCount", "HarvesterMessage", "HarvesterWorker", "IdCounter", "Job",
-    "JobFile", "JobMetadata", "Link", "Lock", "NucleusDecision", "Pilot", "Preassignment", "Queue",
+    "JobFile", "JobMetadata", "JobRequest", "Link", "Lock", "NucleusDecision", "Pilot",
+    "Preassignment", "Queue",
     "QueueStatistics", "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest",
     "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
     "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",

@@ -30,6 +30,7 @@ class Task(SQLModel, table=True):
         Index("task_alive", "status", "id", sqlite_where=text(f"status NOT IN {FINAL}"),
               postgresql_where=text(f"status NOT IN {FINAL}")),
         Index("task_owner", "user_name", "id"),
+        Index("task_name", "user_name", "name"),
         Index("task_parent", "parent_task_id"),
     )  # fmt: skip
 

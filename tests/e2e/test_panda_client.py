@@ -66,6 +66,10 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     url = f"sqlite:///{folder}/culm.db"
     running = Installation(folder, url)
     running.start_all(pilots=0)
+    queue = running.api("GET", "/v1/queues/LOCAL").json()
+    settings = queue["settings"] | {"heartbeat_seconds": 1}  # soon told to kill a job
+    changed = {"site": queue["site"], "settings": settings}
+    running.api("PUT", "/v1/queues/LOCAL", json=changed).raise_for_status()
     running.start("pilot", "pilot", "--queue", "LOCAL", "--work-dir", str(folder / "work"),
                   "--slots", "3", "--cores", "3", "--batch", "3",
                   "--images", str(an_image(folder / "images")))  # fmt: skip
@@ -172,6 +176,10 @@ def test_every_kind_of_task_runs_to_its_end(
         f"user.root.{built}._000001.a.root": "built here\n"}  # fmt: skip
     names = parts.api("GET", "/v1/datasets/user.root.secret_xXYZ.json.tgz/files").json()["files"]
     assert [file["lfn"] for file in names] == [f"user.root.{secret}._000001.xXYZ.json.tgz"]
+    # The name of a task that has ended: it takes up new parameters and input.
+    again = prun(client, here, "built", "--bexec", "echo built anew > lib.txt", "--exec",
+                 "cp lib.txt a.root", "--outputs", "a.root")  # fmt: skip
+    assert (again, ended(parts, again)) == (built, ["done"])
     shown = client.pbook("show()", here)
     assert re.findall(r"(\d{8})\s+\d+\s+done\s+100%\s+(\S+)", shown) == [
         (str(secret), "user.root.secret/"), (str(built), "user.root.built/"),
@@ -344,7 +352,12 @@ def test_commands_tell_what_the_books_say(client: PandaClient, here: Path) -> No
     said: dict[str, Any] = client.python(program("""
 long = submit("long", "sleep%20300%3B%20echo%20")
 until(long, "running")
-found = {"paused": core.pause(long), "then": until(long, "paused")}  # (c): True is a failure to it
+job = Client.getPandaIDsWithTaskID(long)[1][0]
+while Client.getFullJobStatus([job])[1][0].jobStatus != "running":
+    time.sleep(0.1)
+debug = Client.setDebugMode(job, True, False)
+# (c): the client takes True for a failure.
+found = {"debug": debug, "paused": core.pause(long), "then": until(long, "paused")}
 found["resumed"] = Client.resumeTask(long), until(long, "running", "ready")
 found["killed"] = Client.killTask(long)
 found["end"] = until(long, "aborted")
@@ -357,6 +370,7 @@ found["half2"] = again(half, 3)
 found["changed"] = api.retry_task(half, {"ramCount": 600})
 found["core3"] = core.retry(half, newOpts={"nFilesPerJob": "x"})
 found["half3"] = again(half, 4)
+found["sent"] = Client.getTaskParamsMap(half)[1]["ramCount"]
 found["ram"] = Client.get_task_details_json(half)[1][1]["ramCount"]
 bad = submit("bad", "false%20")
 found["bad"] = until(bad, "failed")
@@ -370,6 +384,8 @@ found["unsuccessful"] = len(Client.get_job_descriptions(bad, True)[1])
 found["gone"] = Client.killJobs(ids)[1][0][0]
 print(json.dumps(found))
 """), here)  # fmt: skip
+    assert said["debug"][0] == 0
+    assert re.match(r"job \d+ is told: debug", said["debug"][1])
     half = said["retry"][1][1].rpartition("=")[2]
     assert (said["paused"], said["then"], said["resumed"][0][1][0]) == (False, "paused", True)
     assert said["killed"][1][0] is True
@@ -381,7 +397,7 @@ print(json.dumps(found))
     # (b): 0 for a plain retry, 3 where new parameters are taken up.
     assert said["retry"] == [0, [0, f"retry accepted for jediTaskID={half}"]]
     assert said["changed"] == [0, [3, f"incexec accepted for jediTaskID={half}"]]
-    assert (said["core3"], said["ram"]) == (False, 600)
+    assert (said["core3"], said["ram"], said["sent"]) == (False, 600, 600)
     assert said["noretry"][1][0] == 4
     assert "is failed: retry needs one of" in said["noretry"][1][1]
     assert said["soft"][0] is True

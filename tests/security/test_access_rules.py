@@ -40,7 +40,8 @@ PANDA_PILOTS = (
 VALUES = {"task_id": "10000001", "job_id": "1", "name": "user.alice.x", "lfn": "f.dat",
           "digest": "0" * 64, "endpoint_name": "LOCAL", "path": "user.alice.x/f.dat",
           "rule_id": "1", "queue_name": "LOCAL", "pass_text": "a.b.c", "vo": "atlas",
-          "workflow_id": "1", "file_id": "1", "attempt_nr": "1"}  # fmt: skip
+          "workflow_id": "1", "file_id": "1", "attempt_nr": "1",
+          "request_id": "1"}  # fmt: skip
 ROUTES = [route for noun in NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
 CALLS = [(method, route.path.replace(":path", "").format(**VALUES), access_of(route))
          for route in ROUTES for method in sorted(route.methods)]  # fmt: skip

@@ -153,6 +153,16 @@ def test_jobs_of_another_are_not_there(scene: Scene) -> None:
     assert (first["jobStatus"], first["commandToPilot"]) == ("activated", None)
 
 
+def test_job_that_does_not_run_has_no_debug_mode(scene: Scene) -> None:
+    a_task(scene.books, user="alice", n_jobs=1)
+    run_stages(scene.books)
+    path, body = "/api/v1/job/set_debug_mode", {"job_id": 1, "mode": True}
+    said = scene.person("alice").post(path, json=body)
+    assert (said.status_code, said.json()["message"]) == (
+        409, "job 1 is activated: only a job that runs can be asked")  # fmt: skip
+    assert scene.person("bob").post(path, json=body).json()["message"] == "no job 1 of yours"
+
+
 def test_list_holds_the_own_tasks_alone(scene: Scene) -> None:
     number = a_task(scene.books, user="alice")
     a_task(scene.books, user="bob")
@@ -213,6 +223,19 @@ def test_name_of_a_living_task_is_a_duplicate(scene: Scene) -> None:
     again = submit(alice)
     assert (again["success"], again["data"]) == (False, 2)
     assert "jediTaskID=10000001 has the name already and is running" in again["message"]
+
+
+def test_task_beside_its_parent_must_have_one_of_the_users(scene: Scene) -> None:
+    alice = scene.person("alice")
+    submit(alice)
+    child = {"task_parameters": parameters(name="user.alice.child"), "parent_tid": 10000001}
+    assert alice.post(SUBMIT, json=child).json()["success"] is True
+    found = alice.get("/api/v1/task/get_parent_detailed_info?task_id=10000002").json()["data"]
+    assert (found["jediTaskID"], found["taskName"]) == (10000001, "user.alice.hello/")
+    other = {"task_parameters": parameters(name="user.bob.child"), "parent_tid": 10000001}
+    said = scene.person("bob").post(SUBMIT, json=other).json()
+    assert said["data"] == 10
+    assert "parent_task_id: 10000001 - no such task of yours" in said["message"]
 
 
 def test_parameters_come_back_as_they_were_sent(scene: Scene) -> None:

@@ -25,7 +25,7 @@ from server.panda.parameters.outputs import output_fields
 from server.panda.parameters.search import search_fields
 from server.panda.parameters.streams import input_streams
 
-TRANSFORMS = re.compile(r".*/trf/user/(run(?:Gen|HPO|Athena))-00-00-\d\d")
+TRANSFORMS = re.compile(r".*/trf/user/(run(?:Gen|HPO))-00-00-\d\d")
 """Where PanDA's client looks for a transform; the server chooses it anyway."""
 
 BUILD = Options(

@@ -66,6 +66,7 @@ class Told:
     report: JobReport
     node: str
     fault: str = ""
+    said: str = ""
 
 
 def told_of(asked: Asked) -> Told:
@@ -86,7 +87,8 @@ def told_of(asked: Asked) -> Told:
     )  # fmt: skip
     report = _with_program(report, asked.get("metaData"))
     if report.state not in (ReportState.FINISHED, ReportState.FAILED):
-        return Told(report=report, node=_line(asked, "node")[:255])
+        said = _clean(str(asked.get("stdout") or ""))
+        return Told(report=report, node=_line(asked, "node")[:255], said=said)
     files, fault = _files(asked.get("xml"))
     report = _ended(replace(report, outputs=files), fault)
     return Told(report=report, node=_line(asked, "node")[:255], fault=fault)

@@ -12,6 +12,7 @@ from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobSpec
 from culm.wire.reports import Instruction, JobReport, ReportState
 from server.identity.actor import ANY_QUEUE, Actor
+from server.panda.pilots.back_channel import command_of
 from server.panda.pilots.landing import Fault, clear, take_outputs
 from server.panda.pilots.told import Told, failed_with
 from server.parts import Parts
@@ -42,7 +43,7 @@ async def take_updates(parts: Parts, actor: Actor, told: Sequence[Told]) -> list
     queues = None if ANY_QUEUE in actor.queues else frozenset(actor.queues)
     reports = []
     for each in told:
-        guest = GuestReport(report=each.report, node=each.node, queues=queues)
+        guest = GuestReport(report=each.report, node=each.node, queues=queues, said=each.said)
         final = each.report.state in FINAL_STATES
         reports.append(await run_in_threadpool(_with_files, parts, guest) if final else guest)
     answers = await parts.writer.do(take_guest_reports, reports)
@@ -56,7 +57,8 @@ async def take_updates(parts: Parts, actor: Actor, told: Sequence[Told]) -> list
         if guest.report.state in FINAL_STATES:
             await run_in_threadpool(_clear, parts, answer.job_id)
         kill = answer.instruction == Instruction.KILL
-        heard.append(Heard(KILL if kill else NO_COMMAND, words=answer.reason or each.fault))
+        command = KILL if kill else command_of(answer.requests) or NO_COMMAND
+        heard.append(Heard(command, words=answer.reason or each.fault))
     return heard
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from culm.core.errors import CulmError, NotAllowed
+from culm.wire.job_requests import NewJobRequest, RequestKind
 from server.panda.asked import Asked
 from server.panda.calls import Calls
 from server.panda.codes import code_of
 from server.panda.envelope import Said, words_of
 from server.panda.job_rows import MOST_JOBS, job_rows, user_metadata
-from server.panda.owners import own_jobs, own_task
+from server.panda.owners import own_job, own_jobs, own_task
 from server.routing import Noun
 from tasks.stages.job_command import kill_job
+from tasks.stages.job_requests import ask
 
 jobs = Noun("panda: jobs", "Jobs as PanDA's client reads and kills them.")
 _calls = Calls(jobs, "job")
@@ -32,6 +34,16 @@ def get_description_incl_archive(asked: Asked) -> Said:
 def kill(asked: Asked) -> Said:
     """Kill jobs; `data` says of each whether it was taken up, and why not."""
     return Said(data=[_kill(asked, job_id) for job_id in asked.numbers("job_ids")])
+
+
+@_calls.post("set_debug_mode", told=True)
+def set_debug_mode(asked: Asked) -> Said:
+    """Let the pilot of a running job listen more often, or no more (`mode` false)."""
+    kind = RequestKind.DEBUG if asked.flag("mode", default=True) else RequestKind.DEBUG_OFF
+    with asked.parts.books.write() as session:
+        job_id = own_job(session, asked)
+        ask(session, job_id, asked.actor.subject, NewJobRequest(kind=kind))
+    return Said(data=f"job {job_id} is told: {kind}. See what it prints: culm job tail {job_id}")
 
 
 @_calls.post("submit", told=True)

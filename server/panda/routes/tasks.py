@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from culm.core.errors import CulmError, WrongStatus
+from culm.core.errors import WrongStatus
 from culm.wire.views import CommandRequest
 from server.panda.asked import Asked, wrong
-from server.panda.calls import Calls, refusal
-from server.panda.codes import Submitted, code_of
+from server.panda.calls import Calls
+from server.panda.codes import Code, Submitted
 from server.panda.envelope import Said
 from server.panda.owners import own_task
 from server.panda.parameters.changes import changed_fields
@@ -15,6 +15,7 @@ from server.routing import Noun
 from tasks.specs import spec_of
 from tasks.stages.attempts import add_attempts
 from tasks.stages.command import command
+from tasks.store.originals import keep_original, original_of
 
 tasks = Noun("panda: tasks", "Tasks as PanDA's client submits, commands and reads them.")
 _calls = Calls(tasks, "task")
@@ -78,7 +79,7 @@ def reassign(asked: Asked) -> Said:
     for name in ("site", "cloud", "nucleus"):
         if asked.get(name) is not None:
             needed = "places are chosen by brokerage: retry with new_parameters site=… instead"
-            return refusal(wrong(name, asked.get(name), needed), int(Submitted.REFUSED))
+            raise wrong(name, asked.get(name), needed)
     return _told(asked, CommandRequest(command="reactivate"))
 
 
@@ -86,49 +87,40 @@ def reassign(asked: Asked) -> Said:
 def reload_input(asked: Asked) -> Said:
     """Look at the input of a task again: files that came since are processed too."""
     try:
-        return _accepted(asked, CommandRequest(command="retry"))
+        return _told(asked, CommandRequest(command="retry"))
     except WrongStatus:
         return _told(asked, CommandRequest(command="reactivate"))
-    except CulmError as error:
-        return refusal(error, int(code_of(error)))
 
 
 @_calls.post("retry")
 def retry(asked: Asked) -> Said:
     """Try again what did not succeed; `data` is 0, or 3 where new parameters are taken up."""
-    try:
-        changes = asked.mapping("new_parameters")
-        if not changes:
-            return _accepted(asked, CommandRequest(command="retry"), data=0)
-        with asked.parts.books.read() as session:
-            before = spec_of(session, own_task(session, asked))
-        order = CommandRequest(command="incexec", parameters=changed_fields(changes, before))
-        return _accepted(asked, order, data=int(Submitted.INCEXEC))
-    except CulmError as error:
-        return refusal(error, int(code_of(error)))
+    changes = asked.mapping("new_parameters")
+    if not changes:
+        return _told(asked, CommandRequest(command="retry"), data=int(Code.REGISTERED))
+    with asked.parts.books.read() as session:
+        task_id = own_task(session, asked)
+        before, original = spec_of(session, task_id), original_of(session, task_id)
+    order = CommandRequest(command="incexec", parameters=changed_fields(changes, before))
+    said = _told(asked, order, data=int(Submitted.INCEXEC))
+    if original is not None:
+        with asked.parts.books.write() as session:
+            keep_original(session, task_id, original | dict(changes))
+    return said
 
 
 @_calls.post("increase_attempts")
 def increase_attempts(asked: Asked) -> Said:
     """Give the unfinished input of a living task more attempts."""
-    try:
-        increase = asked.number("increase", 3)
-        with asked.parts.books.read() as session:
-            task_id = own_task(session, asked)
-        count = add_attempts(asked.parts.books, task_id, increase, asked.actor.subject)
-    except CulmError as error:
-        return refusal(error, int(code_of(error)))
-    return Said(data=0, message=f"{count} files may be tried {increase} times more")
+    increase = asked.number("increase", 3)
+    with asked.parts.books.read() as session:
+        task_id = own_task(session, asked)
+    count = add_attempts(asked.parts.books, task_id, increase)
+    words = f"{count} files may be tried {increase} times more"
+    return Said(data=int(Code.REGISTERED), message=words)
 
 
-def _told(asked: Asked, order: CommandRequest) -> Said:
-    try:
-        return _accepted(asked, order)
-    except CulmError as error:
-        return refusal(error, int(code_of(error)))
-
-
-def _accepted(asked: Asked, order: CommandRequest, data: object = None) -> Said:
+def _told(asked: Asked, order: CommandRequest, data: int | None = None) -> Said:
     """What a command that was taken up is answered with: the client prints `data`."""
     with asked.parts.books.read() as session:
         task_id = own_task(session, asked)

@@ -12,8 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from culm.core.errors import InvalidRequest
 from server.panda.asked import Asked, wrong
-from server.panda.calls import refusal
-from server.panda.envelope import Said
+from server.panda.envelope import Said, words_of
 from server.panda.pilots.answers import DONE, FAILED, INVALID, NO_JOBS, flat, older
 from server.panda.pilots.newer import newer
 from server.panda.pilots.told import Told, renamed, told_of
@@ -215,7 +214,8 @@ def _told(asked: Asked, fields: Any, names: Any) -> Told | Said:
             raise wrong("job_list", fields, "a list of objects")
         return told_of(replace(asked, fields=names(fields)))
     except InvalidRequest as error:
-        return refusal(error, flat(INVALID, command=None))
+        data = flat(INVALID, command=None)
+        return Said(success=False, message=words_of(error), data=data)
 
 
 def _job_id(text: str) -> int:

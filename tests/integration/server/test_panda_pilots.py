@@ -403,3 +403,28 @@ def test_container_of_a_job_is_the_nodes_image(
         said = json.loads((here / "jobReport.json").read_text())["culm"]
         assert (ran.returncode, said["pilot_error_code"]) == (1, 1360)
         assert "docker://nobody/has:it" in said["pilot_error_diag"]
+
+
+def test_what_is_asked_of_a_job_is_a_command_and_its_stdout_the_answer(
+    scene: Scene, job: dict[str, Any]
+) -> None:
+    site, alice = scene.provisioner("LOCAL"), scene.person("alice")
+    update(site, job, "running", stdout="said before anybody asked")
+    path = f"/v1/jobs/{job['PandaID']}/requests"
+    odd = alice.post(path, json={"kind": "ls", "path": "$(rm x)"}).json()["request_id"]
+    first = alice.post(path, json={"kind": "tail", "path": "out.txt"}).json()["request_id"]
+
+    def answer(request_id: int) -> tuple[bool, str]:
+        shown = alice.get(f"{path}/{request_id}").json()
+        return shown.get("is_good", False), shown.get("answer", "")
+
+    assert update(site, job, "running", stdout="old")["command"] == "tail workDir/out.txt"
+    assert answer(first) == (False, "")
+    assert answer(odd) == (
+        False, "PanDA's pilot takes paths of letters, digits and ._+=@:/- only")  # fmt: skip
+    update(site, job, "running", stdout="the last lines\n")
+    assert answer(first) == (True, "the last lines\n")
+    switch = alice.post(path, json={"kind": "debug"}).json()["request_id"]
+    assert update(site, job, "running")["command"] == "debug"
+    assert answer(switch) == (True, "its pilot was told")
+    assert update(site, job, "running")["command"] == "NULL"

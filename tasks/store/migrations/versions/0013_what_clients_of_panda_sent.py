@@ -19,6 +19,8 @@ DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
 def upgrade() -> None:
+    # Each submission asks whether its name is taken.
+    op.create_index("task_name", "task", ["user_name", "name"])
     op.create_table(
         "cache_file",
         sa.Column("owner", sa.String(length=63), nullable=False),
@@ -43,3 +45,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("task_original")
     op.drop_table("cache_file")
+    op.drop_index("task_name", "task")

@@ -1,7 +1,7 @@
 """What PanDA's harvesters tell
 
 Revision ID: 0014
-Revises: 0015
+Revises: 0015b
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0014"
-down_revision = "0015"
+down_revision = "0015b"
 branch_labels = None
 depends_on = None
 
