@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from sqlmodel import select
 
 from culm.core.images import refusal_of_bubblewrap
+from server.panda.pilots.landing import drop_old
 from tasks.tables import Job, RefusedReport
 from tests.builders import a_dataset, a_task, run_stages
 from tests.integration.tasks.scene import expire_leases
@@ -269,6 +271,21 @@ def test_input_in_no_shared_directory_fails_the_job_in_words(scene: Scene) -> No
             "not for PanDA's pilot: no copy in a directory that the server shares: f000000.dat"
         )
     run_stages(scene.books)
+
+
+def test_landing_areas_of_jobs_that_ended_silently_are_cleared(
+    scene: Scene, job: dict[str, Any]
+) -> None:
+    storage = scene.settings.storage_dir
+    write_outputs(job, storage)
+    held = storage / ".panda" / "job" / str(job["PandaID"])
+    unknown, young = held.with_name("999"), held.with_name("1000")
+    for folder in (unknown, young):
+        folder.mkdir()
+    for folder in (held, unknown):
+        os.utime(folder, (0, 0))
+    drop_old(scene.books)
+    assert (held.exists(), unknown.exists(), young.exists()) == (True, False, True)
 
 
 def test_newer_forms_are_served_as_gzipped_json_without_saying_so(scene: Scene) -> None:
