@@ -180,8 +180,8 @@ def _numbered(
     job = held.get(told.report.job_id)
     if job is None or not is_from(job, told):
         return _NOBODY, told.report
-    state = told.report.state
-    repeated = state in FINAL_STATES and job.reported_state == state
+    # Its files were looked at when its end was told first: that verdict stands.
+    repeated = told.report.state in FINAL_STATES and bool(job.reported_state)
     number = last[job.id] + (0 if repeated and last[job.id] else 1)
     last[job.id] = number
     return job.pilot_id, replace(told.report, report_nr=number, node=job.node)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -114,8 +114,8 @@ def transform_of(spec: JobSpec) -> str:
 
 def line_of(spec: JobSpec, source_url: str) -> str:
     """The parameters of a job's program; of one that is too long, where the program gets it."""
-    where = f'--sourceURL "{source_url}"'
-    line = f"{where} {_in_shell(arguments_of(spec))}"
+    where = shlex.join(["--sourceURL", source_url])
+    line = f"{where} {shlex.join(arguments_of(spec))}"
     if len(line) <= LONGEST_LINE:
         return line
     return f"{where} --argumentsFrom {ARGUMENTS}"
@@ -158,10 +158,6 @@ def _names(spec: JobSpec) -> list[str]:
 def quoted(command: str) -> str:
     """A command as PanDA's client quotes it; it never looks like an option."""
     return quote(command, safe="").replace("-", "%2D")
-
-
-def _in_shell(words: Sequence[str]) -> str:
-    return " ".join(word if word.startswith("-") else f'"{word}"' for word in words)
 
 
 def arguments_text(spec: JobSpec) -> str:

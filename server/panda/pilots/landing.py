@@ -121,13 +121,16 @@ def _settle(landed: Path, target: Path, told: OutputFile) -> Fault | None:
     fault = _differs(source, told)
     if fault or source is target:
         return fault
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, target)
     except FileExistsError:
         if _differs(target, told):
             words = f"{told.lfn}: other bytes are at its place already"
             return Fault(PilotError.STAGE_OUT_FAILED, words)
+    except OSError as error:
+        words = f"{told.lfn} cannot be put to its place: {error}"
+        return Fault(PilotError.STAGE_OUT_FAILED, words)
     return None
 
 

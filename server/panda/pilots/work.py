@@ -162,7 +162,10 @@ def _land(
     missing = [lfn for lfn, path in sources if path is None]
     if missing:
         return f"no copy in a directory that the server shares: {', '.join(missing)}"
-    land_inputs(spec, [(lfn, path) for lfn, path in sources if path is not None], here[0][1])
+    try:
+        land_inputs(spec, [(lfn, path) for lfn, path in sources if path is not None], here[0][1])
+    except OSError as error:
+        return f"its input cannot be linked into storage {here[0][0]}: {error}"
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,7 @@ _NO_JOB = "no job for this queue now"
 _NO_EVENTS = "no job here is split into ranges of events"
 _NO_PROXY = "this server issues no X.509 proxies: pilots use tokens"
 _MOST_UPDATES = 1000
+_SERVER = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+")
 
 
 @older(their_pilots, "getJob")
@@ -172,8 +174,15 @@ async def update_worker_node_gpu(asked: Asked, _: Request) -> Said:
 
 
 def _base_url(request: Request) -> str:
-    """This server, as the pilot reached it."""
-    return str(request.base_url).rstrip("/")
+    """This server, as the pilot reached it.
+
+    Raises:
+        InvalidRequest: the name by which it was called is none.
+    """
+    url = str(request.base_url).rstrip("/")
+    if not _SERVER.fullmatch(url):
+        raise wrong("Host", url, "the name of a host and its port")
+    return url
 
 
 def _older_names(asked: Asked) -> Asked:

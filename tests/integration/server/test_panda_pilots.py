@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import shutil
 import tarfile
 from pathlib import Path
@@ -246,7 +247,7 @@ def test_sandbox_comes_by_the_jobs_own_pass_while_it_is_held(scene: Scene) -> No
     run_stages(scene.books)
     site = scene.provisioner("LOCAL")
     job = get_job(site)
-    source = job["jobPars"].split('"')[1].removeprefix("http://testserver")
+    source = shlex.split(job["jobPars"])[1].removeprefix("http://testserver")
     name = f"{sha256(content)}.tar.gz"
     # No token: the pass in the path is enough, for this file alone.
     assert scene.client.get(f"{source}/cache/{name}").content == content
@@ -271,6 +272,28 @@ def test_input_in_no_shared_directory_fails_the_job_in_words(scene: Scene) -> No
             "not for PanDA's pilot: no copy in a directory that the server shares: f000000.dat"
         )
     run_stages(scene.books)
+
+
+def test_storage_that_takes_nothing_fails_the_job_in_words(
+    scene: Scene, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    xml = write_outputs(job, scene.settings.storage_dir)
+    monkeypatch.setattr("server.panda.pilots.landing.os.link", full)
+    update(scene.provisioner("LOCAL"), job, "finished", xml=xml)
+    run_stages(scene.books)
+    ended = job_of(scene, job["PandaID"])
+    assert (ended.status, ended.pilot_error_code) == ("failed", 1137)
+    assert "cannot be put to its place: [Errno 28] No space left" in ended.pilot_error_diag
+
+
+def test_server_called_by_no_name_gives_nothing_to_a_shell(scene: Scene) -> None:
+    fields = {"siteName": "LOCAL", "node": "wn1"}
+    answer = scene.provisioner("LOCAL").post("/server/panda/getJob", data=fields,
+                                             headers={"Host": "x$(id)"})  # fmt: skip
+    assert (answer.status_code, answer.json()["StatusCode"]) == (422, 50)
 
 
 def test_landing_areas_of_jobs_that_ended_silently_are_cleared(

@@ -120,7 +120,7 @@ def test_line_that_no_shell_would_take_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = replace(SPEC, command="echo " + "x" * LONGEST_LINE)
-    assert line_of(spec, URL) == f'--sourceURL "{URL}" --argumentsFrom arguments.json'
+    assert line_of(spec, URL) == f"--sourceURL {URL} --argumentsFrom arguments.json"
 
     def fetched(url: str, target: Path) -> None:
         assert url == f"{URL}/cache/arguments.json"
