@@ -22,7 +22,7 @@ from culm.wire.codec import encode
 from culm.wire.job_requests import MAX_ANSWER, JobAnswer, JobRequest, RequestKind
 from pilot.api import ServerApi
 from pilot.attempt import DEBUG_SECONDS, Attempt, Place
-from pilot.payload import STDOUT
+from pilot.transforms.outputs import STDOUT
 
 log = logging.getLogger(__name__)
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from culm.core.archives import ArchiveLimits, extract, files_below, pack
+from culm.core.archives import extract, files_below, pack
 from culm.core.disks import is_full
 from culm.core.errors import CulmError
 from culm.wire.error_codes import PilotError
 from culm.wire.job_spec import JobInput, JobOutput
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
-from pilot.payload import STDERR, STDOUT
 from pilot.transfer import bring_in, full_disk
-
-LIMITS = ArchiveLimits(max_members=200_000, max_bytes=20 << 30)
-"""A build may leave more than a person sends: compilers and installers write many files."""
-_OWN = frozenset({STDOUT, STDERR})
+from pilot.transforms.outputs import LIB_LIMITS, lib_files
 
 
 def unpack_lib(lib: JobInput, work: Path, tools: CopyTools, gate: Gate) -> frozenset[str]:
@@ -30,7 +24,7 @@ def unpack_lib(lib: JobInput, work: Path, tools: CopyTools, gate: Gate) -> froze
     archive = work.with_name(f"{work.name}.lib.tgz")
     try:
         bring_in(tools, lib, archive, gate)
-        extract(archive, work, LIMITS)
+        extract(archive, work, LIB_LIMITS)
         return frozenset(name for name, _ in files_below(work))
     except (CulmError, OSError) as error:
         code = PilotError.NO_LOCAL_SPACE if is_full(error) else PilotError.NO_USER_TARBALL
@@ -48,10 +42,10 @@ def pack_lib(output: JobOutput, work: Path, archive: Path) -> None:
     with full_disk():
         contents = pack(lib_files(work), archive, level=1)
     size, most = archive.stat().st_size, output.max_bytes
-    if contents.n_files > LIMITS.max_members:
-        raise _too_large(f"{contents.n_files} files", f"{LIMITS.max_members} files")
-    if contents.size_bytes > LIMITS.max_bytes:
-        raise _too_large(f"{contents.size_bytes} bytes", f"{LIMITS.max_bytes} bytes unpacked")
+    if contents.n_files > LIB_LIMITS.max_members:
+        raise _too_large(f"{contents.n_files} files", f"{LIB_LIMITS.max_members} files")
+    if contents.size_bytes > LIB_LIMITS.max_bytes:
+        raise _too_large(f"{contents.size_bytes} bytes", f"{LIB_LIMITS.max_bytes} bytes unpacked")
     if most is not None and size > most:
         raise _too_large(f"{size / 1e6:.1f} MB packed", f"{most / 1e6:.1f} MB packed")
 
@@ -59,26 +53,3 @@ def pack_lib(output: JobOutput, work: Path, archive: Path) -> None:
 def _too_large(found: str, most: str) -> JobFailed:
     words = f"the build (--bexec) leaves {found}, a lib file holds at most {most}"
     return JobFailed(PilotError.OUTPUT_FILE_TOO_LARGE, words)
-
-
-def lib_files(work: Path) -> list[tuple[str, Path]]:
-    """The files of a work directory by their names in the archive, in order.
-
-    A link to a file of the directory is taken as that file (`libx.so -> libx.so.1`); one that
-    leads elsewhere, or to a directory, is left out: it would mean another thing on another node.
-    """
-    return sorted(_walk(work, "", work.resolve()))
-
-
-def _walk(folder: Path, prefix: str, root: Path) -> Iterator[tuple[str, Path]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(Path(entry.path), f"{name}/", root)
-            elif name not in _OWN and entry.is_file() and _is_below(entry.path, root):
-                yield name, Path(entry.path)
-
-
-def _is_below(path: str, root: Path) -> bool:
-    return Path(path).resolve().is_relative_to(root)

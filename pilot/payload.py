@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from pilot.processes import MARK, Family, Owner, signal_followers, signal_group
+from pilot.transforms.outputs import STDERR, STDOUT
 
-STDOUT, STDERR = "payload.stdout", "payload.stderr"
 _PASSED_ON = ("PATH", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "SHELL")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 PYTHON = "CULM_PYTHON"

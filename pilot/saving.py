@@ -14,8 +14,8 @@ from typing import Self
 from culm.wire.job_spec import JobSpec, SavedFile
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobError
-from pilot.stageout import is_inside
 from pilot.transfer import bring_out
+from pilot.transforms.outputs import is_inside
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 from pilot.in_place import link_in
 from pilot.libs import unpack_lib
-from pilot.payload import STDERR, STDOUT
 from pilot.sandboxes import Sandboxes
 from pilot.transfer import bring_in, full_disk
+from pilot.transforms.outputs import STDERR, STDOUT
 
 
 def verify(spec: JobSpec) -> None:

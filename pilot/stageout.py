@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from culm.core import names
@@ -17,8 +15,8 @@ from culm.wire.reports import MAX_METADATA, OutputFile
 from pilot.copy_tools import CopyTools, Gate
 from pilot.errors import JobFailed
 from pilot.libs import pack_lib
-from pilot.payload import STDERR, STDOUT
 from pilot.transfer import bring_out, full_disk
+from pilot.transforms.outputs import STDERR, STDOUT, files_of, is_inside
 from pilot.workdir import JobDirectory
 
 USER_METADATA = "userJobMetadata.json"
@@ -54,26 +52,7 @@ def find_outputs(spec: JobSpec, work: Path) -> list[Found]:
 
 
 def _files_of(output: JobOutput, work: Path, inputs: frozenset[str]) -> tuple[Path, ...]:
-    return (work,) if output.kind == LIB else _files(output.local_name, work, inputs)
-
-
-def _files(local_name: str, work: Path, inputs: frozenset[str]) -> tuple[Path, ...]:
-    if not names.is_pattern(local_name):
-        path = work / local_name
-        return (path,) if is_inside(path, work) else ()
-    matching = (path for path in sorted(work.iterdir()) if fnmatchcase(path.name, local_name))
-    return tuple(
-        path for path in matching if path.name not in inputs | _OWN and is_inside(path, work)
-    )
-
-
-def is_inside(path: Path, work: Path) -> bool:
-    """Whether it is a regular file, or a link to one that is in the work directory too."""
-    try:
-        real = path.resolve(strict=True)
-        return stat.S_ISREG(real.stat().st_mode) and real.is_relative_to(work.resolve())
-    except (OSError, RuntimeError):
-        return False
+    return (work,) if output.kind == LIB else files_of(output.local_name, work, inputs)
 
 
 def stage_out(found: list[Found], scratch: Path, tools: CopyTools, gate: Gate) -> list[OutputFile]:

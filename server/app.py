@@ -36,6 +36,7 @@ from server.metrics import Metrics
 from server.nouns import NOUNS, by_heat
 from server.openapi import openapi_document
 from server.panda.access import PandaWords
+from server.panda.pilots.landing import drop_old as drop_old_landings
 from server.parts import Parts
 from server.sandboxes import SandboxStore
 from server.storage import drop_old_drafts
@@ -131,6 +132,7 @@ async def _running(parts: Parts) -> AsyncIterator[None]:
             timers.create_task(_every(RELOAD_SECONDS, parts.foreign.load)),
             timers.create_task(_every(BEAT_SECONDS, _beat, parts.books)),
             timers.create_task(_every(CLEAN_SECONDS, parts.checkpoints.drop_old, parts.books)),
+            timers.create_task(_every(CLEAN_SECONDS, drop_old_landings, parts.books)),
         ]
         with _told_of_the_end(parts.waiters.let_go):
             yield

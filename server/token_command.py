@@ -42,6 +42,7 @@ def issue(
     if out is None:
         typer.echo(token)
         return
+    # No newline: PanDA's pilot makes a header of the whole file.
     write_private(out, token.encode())
     typer.echo(f"written to {out}", err=True)
 

@@ -47,6 +47,7 @@ ENTRIES = {
     ),
     "notify": Entry("Say where you are told that tasks have ended.", "culm.cli.notify:app"),
     "pilots": Entry("List the pilots that signed on.", "culm.cli.pilots:app"),
+    "panda-pilot": Entry("Write a launcher for PanDA's own pilot.", "culm.cli.panda_pilot:app"),
     "login": Entry("Log in at your organisation's identity provider.", "culm.cli.login:app"),
     "logout": Entry("Forget the login at the server.", "culm.cli.login:logout_app"),
     "whoami": Entry("Say who your token says that you are.", "culm.cli.whoami:app"),

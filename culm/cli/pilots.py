@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -18,13 +19,36 @@ def pilots(
     wanted: Annotated[
         bool, typer.Option("--wanted", help="How many each queue should get next, by kind.")
     ] = False,
+    harvesters: Annotated[
+        bool, typer.Option("--harvesters", help="PanDA's harvesters, and what they tell.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """List the pilots that signed on, newest first."""
-    if wanted:
+    if harvesters:
+        _show_harvesters(ctx, as_json=as_json)
+    elif wanted:
         _show_wanted(ctx, as_json=as_json)
     else:
         show_pilots(ctx, as_json=as_json)
+
+
+def _show_harvesters(ctx: typer.Context, *, as_json: bool) -> None:
+    found = client_of(ctx).harvesters()
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("harvester", "owner", "last heard", "workers", "last message"),
+        (
+            (h.name, h.owner, when(h.last_heard_at), _counts(h.worker_counts), *h.messages[:1])
+            for h in found
+        ),
+    )
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
 
 
 def _show_wanted(ctx: typer.Context, *, as_json: bool) -> None:

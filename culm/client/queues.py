@@ -11,6 +11,8 @@ from culm.client.transport import Call, path_of
 from culm.core.errors import NotFound
 from culm.wire.grid import Grid, GridChange, GridUpload
 from culm.wire.views import (
+    HarvesterList,
+    HarvesterView,
     PilotList,
     PilotView,
     QueueChange,
@@ -72,6 +74,10 @@ class QueueCalls(Calls):
     def workers_wanted(self) -> tuple[WorkersWanted, ...]:
         """How many workers of each kind each queue should get next."""
         return self._get(WorkersWantedList, "workers").workers
+
+    def harvesters(self) -> tuple[HarvesterView, ...]:
+        """PanDA's harvesters, by name."""
+        return self._get(HarvesterList, "harvesters").harvesters
 
     def pilots(self) -> tuple[PilotView, ...]:
         """The pilots that signed on, newest first."""

@@ -268,6 +268,24 @@ class PilotList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HarvesterView:
+    """A harvester of PanDA's, its workers by status, and its latest messages, newest first."""
+
+    name: str
+    owner: str
+    last_heard_at: str
+    worker_counts: dict[str, int] = field(default_factory=dict)
+    messages: tuple[str, ...] = field(default=(), metadata={"multiline": True})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarvesterList:
+    """All harvesters, by name."""
+
+    harvesters: tuple[HarvesterView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersWanted:
     """How many workers (pilots) of a resource type a queue should get next, and of what size."""
 

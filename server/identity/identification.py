@@ -25,8 +25,18 @@ PUBLIC_PATHS = frozenset(
     }
 )
 """Compared byte by byte with the path as it was sent: nothing encoded, doubled or added fits."""
+_PILOT_FILES = re.compile(
+    rb"/cache/ddmendpoints\.json"
+    rb"|/cache/schedconfig/[A-Za-z0-9_][A-Za-z0-9._-]*\.json"
+    rb"|/trf/user/[A-Za-z0-9-]+"
+    rb"|/trf/job/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/cache/[A-Za-z0-9._-]+"
+)
+"""What PanDA's pilot fetches without its token: of a whole path, as it was sent too. The files of
+a job want the job's own pass, which stands in the path.
+"""
 _LOGIN_CONFIG = re.compile(rb"/auth/[A-Za-z0-9_][A-Za-z0-9._-]{0,62}_auth_config\.json")
 """Where PanDA's client looks how to log in, before it has a token."""
+_FETCHED = (_PILOT_FILES, _LOGIN_CONFIG)
 _PUBLIC_METHODS = frozenset({"GET", "HEAD"})
 _SCHEME = b"bearer "
 
@@ -80,5 +90,5 @@ def _organisation(scope: Scope) -> str:
 def is_public(scope: Scope) -> bool:
     """Whether this request is on the exact list of those that need no token."""
     path = scope.get("raw_path") or scope["path"].encode()
-    known = path in PUBLIC_PATHS or _LOGIN_CONFIG.fullmatch(path) is not None
+    known = path in PUBLIC_PATHS or any(each.fullmatch(path) for each in _FETCHED)
     return scope["method"] in _PUBLIC_METHODS and known

@@ -83,12 +83,17 @@ def sign_off(session: Session, pilot_id: int) -> int:
     return n_back
 
 
-def dispatch(session: Session, requests: Sequence[tuple[int, WorkRequest]]) -> list[WorkAnswer]:
+def dispatch(
+    session: Session,
+    requests: Sequence[tuple[int, WorkRequest]],
+    least_lease_seconds: float = 0.0,
+) -> list[WorkAnswer]:
     """Jobs for pilots, given as (pilot id, request); an answer for each, in order.
 
-    A request that was answered before (same pilot, same key) gets the same jobs again.
+    A request that was answered before (same pilot, same key) gets the same jobs again. Leases
+    are those of the queue, but never shorter than said here.
     """
-    pilots = _pilots(session, [pilot_id for pilot_id, _ in requests])
+    pilots = _pilots(session, [pilot_id for pilot_id, _ in requests], least_lease_seconds)
     repeated = _repeated(session, requests)
     claimed = {place: ids for place, ids in repeated.items() if requests[place][0] in pilots}
     sign_off_at: set[int] = set()
@@ -133,6 +138,7 @@ class _Pilot:
     settings: QueueSettings
     rests: bool
     """Its node fails jobs fast and gets none for a while."""
+    lease_seconds: float
 
     @property
     def takes_jobs(self) -> bool:
@@ -151,15 +157,17 @@ _PILOTS = Prepared(
 _HEARD = Prepared(update(PILOT).where(ids_among(PILOT.c.id)).values(last_heard_at=db_now()))
 
 
-def _pilots(session: Session, ids: Sequence[int]) -> dict[int, _Pilot]:
+def _pilots(session: Session, ids: Sequence[int], least_lease: float) -> dict[int, _Pilot]:
     rows = _PILOTS.rows(session, ids=list(set(ids)))
     silent = [row[0] for row in rows if row[6]]
     if silent:
         _HEARD.change(session, ids=silent)
-    return {
-        pilot_id: _Pilot(pilot_id, host, queue_id, status, settings_of_text(settings, name), rests)
-        for pilot_id, host, queue_id, status, name, settings, _, rests in rows
-    }
+    found = {}
+    for pilot_id, host, queue_id, status, name, text, _, rests in rows:
+        settings = settings_of_text(text, name)
+        lease = max(settings.lease_seconds, least_lease)
+        found[pilot_id] = _Pilot(pilot_id, host, queue_id, status, settings, rests, lease)
+    return found
 
 
 _REPEATED = Prepared(
@@ -213,10 +221,9 @@ def _claim(
     power = pilots[asked[0][1]].settings.core_power
     found = iter(next_jobs(session, queue_id, room, wanted, power))
     given = {place: list(islice(found, request.n_jobs)) for place, _, request in asked}
-    lease = pilots[asked[0][1]].settings.lease_seconds
     rows = {
-        job_id: {"pilot": pilot_id, "key": request.request_key, "lease": lease,
-                 "host": pilots[pilot_id].host}
+        job_id: {"pilot": pilot_id, "key": request.request_key, "host": pilots[pilot_id].host,
+                 "lease": pilots[pilot_id].lease_seconds}
         for place, pilot_id, request in asked for job_id in given[place]
     }  # fmt: skip
     # The fence: the jobs that were found are held, and move only from where they were seen.

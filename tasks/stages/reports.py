@@ -91,8 +91,15 @@ class _Taken:
     finals: list[tuple[JobReport, KnownJob]] = field(default_factory=list)
 
 
-def take_reports(session: Session, reports: Sequence[tuple[int, JobReport]]) -> list[ReportAnswer]:
-    """Take up reports, given as (pilot id, report); an answer for each, in order."""
+def take_reports(
+    session: Session,
+    reports: Sequence[tuple[int, JobReport]],
+    least_lease_seconds: float = 0.0,
+) -> list[ReportAnswer]:
+    """Take up reports, given as (pilot id, report); an answer for each, in order.
+
+    The leases that they renew are those of the queue, but never shorter than said here.
+    """
     known = _known(session, [report.job_id for _, report in reports])
     taken, refused, answers = _Taken(), [], []
     for pilot_id, report in reports:
@@ -108,7 +115,7 @@ def take_reports(session: Session, reports: Sequence[tuple[int, JobReport]]) -> 
             known[report.job_id] = _after(job, report)
         answers.append(_answer(report, *_instruction(report, job)))
     _note_refused(session, refused)
-    _take_heartbeats(session, taken.heartbeats)
+    _take_heartbeats(session, taken.heartbeats, least_lease_seconds)
     _take_finals(session, taken.finals)
     return with_requests(session, answers, [job.id for _, job in taken.heartbeats])
 
@@ -183,14 +190,16 @@ _OLD_METADATA = Prepared(delete(_METADATA).where(ids_among(_METADATA.c.job_id)))
 _LEASES = Prepared(select(QUEUE.c.id, QUEUE.c.name, QUEUE_SETTINGS).where(ids_among(QUEUE.c.id)))
 
 
-def _take_heartbeats(session: Session, news: list[tuple[JobReport, KnownJob]]) -> None:
+def _take_heartbeats(
+    session: Session, news: list[tuple[JobReport, KnownJob]], least_lease: float
+) -> None:
     if not news:
         return
     latest = {job.id: (report, job) for report, job in news}
     leases = _lease_seconds(session, {job.queue_id for _, job in latest.values()})
     _HEARTBEAT.change_each(session, [
         {"job": job.id, "nr": report.report_nr, "host": report.node,
-         "lease": float(leases[job.queue_id])} for report, job in latest.values()
+         "lease": max(leases[job.queue_id], least_lease)} for report, job in latest.values()
     ])  # fmt: skip
     starting = [
         job.id

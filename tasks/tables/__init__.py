@@ -8,6 +8,12 @@ from tasks.tables.configuration import Configuration, ConfigurationHistory
 from tasks.tables.dataset import Dataset
 from tasks.tables.decision import Decided, Decision, NucleusDecision
 from tasks.tables.file import File
+from tasks.tables.harvester import (
+    Harvester,
+    HarvesterCount,
+    HarvesterMessage,
+    HarvesterWorker,
+)
 from tasks.tables.history import RefusedReport, StatusHistory
 from tasks.tables.job import Job, JobFile, JobMetadata
 from tasks.tables.job_request import JobRequest
@@ -36,13 +42,13 @@ from tasks.tables.workflow import Workflow, WorkflowPlan, WorkflowStep
 
 __all__ = [
     "Build", "CacheFile", "CatalogDataset", "CatalogFile", "Command", "Configuration",
-    "ConfigurationHistory",
-    "Dataset", "DatasetLocality", "Decided", "Decision", "File", "GlobalShare", "IdCounter", "Job",
-    "JobFile", "JobMetadata", "JobRequest", "Link", "Lock", "Notice", "NoticeAddress",
-    "NucleusDecision", "Pilot", "Preassignment", "Queue", "QueueStatistics", "QueueStorage",
-    "RefusedReport", "Replica", "ResourceType", "Rest",
-    "RetryRule", "RevokedToken", "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret",
-    "SecretUse", "ShareRule", "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint",
-    "Task", "TaskOriginal", "TaskParameters",
-    "TaskScouting", "User", "WakeUp", "WorkerTarget", "Workflow", "WorkflowPlan", "WorkflowStep",
+    "ConfigurationHistory", "Dataset", "DatasetLocality", "Decided", "Decision", "File",
+    "GlobalShare", "Harvester", "HarvesterCount", "HarvesterMessage", "HarvesterWorker",
+    "IdCounter", "Job", "JobFile", "JobMetadata", "JobRequest", "Link", "Lock", "Notice",
+    "NoticeAddress", "NucleusDecision", "Pilot", "Preassignment", "Queue", "QueueStatistics",
+    "QueueStorage", "RefusedReport", "Replica", "ResourceType", "Rest", "RetryRule", "RevokedToken",
+    "Sandbox", "ScheduleRun", "Search", "SearchPoint", "Secret", "SecretUse", "ShareRule",
+    "ShareStatistics", "Site", "StatusHistory", "StorageEndpoint", "Task", "TaskOriginal",
+    "TaskParameters", "TaskScouting", "User", "WakeUp", "WorkerTarget", "Workflow", "WorkflowPlan",
+    "WorkflowStep",
 ]  # fmt: skip

@@ -93,7 +93,7 @@ def test_odd_command_to_idds_is_refused_in_words(scene: Scene, form: str, said: 
         assert said in words
 
 
-@pytest.mark.parametrize("path", [LIST, RELAY, "/cache/a.tar.gz", "/server/panda/getJob",
+@pytest.mark.parametrize("path", [LIST, RELAY, "/cache/a.tar.gz", "/server/panda/nothing",
                                   "/api/v1/nothing"])  # fmt: skip
 def test_bad_token_is_said_where_the_client_shows_it(scene: Scene, path: str) -> None:
     old = a_token(scene.settings, "alice", "user", lifetime=timedelta(seconds=-1))

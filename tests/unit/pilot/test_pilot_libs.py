@@ -12,8 +12,8 @@ from pilot.api import ServerApi
 from pilot.content import Content
 from pilot.copy_tools import CopyTools
 from pilot.errors import JobFailed
-from pilot.libs import lib_files, pack_lib, unpack_lib
-from pilot.payload import STDERR, STDOUT
+from pilot.libs import pack_lib, unpack_lib
+from pilot.transforms.outputs import STDERR, STDOUT, lib_files
 
 TOOLS = CopyTools(ServerApi("http://127.0.0.1:1", "t"))
 

@@ -1,14 +1,14 @@
 """Notices of the end of tasks, and where users want them
 
 Revision ID: 0016
-Revises: 0015b
+Revises: 0015
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
-down_revision = "0015b"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,1 @@
+"""PanDA's own pilot and harvester: our jobs in their words, and theirs in ours."""
