@@ -71,7 +71,9 @@ def test_payload_may_clean_up_in_its_grace_and_its_exit_status_is_told(server, s
 
 
 def test_payload_that_a_signal_ended_is_told_so_and_measured(server, start, a_job):
-    burn = "python3 -c 'x = bytearray(60_000_000); [i * i for i in range(6_000_000)]'"
+    # Memory is looked at once a second.
+    burn = ("python3 -c 'import time; x = bytearray(60_000_000); "
+            "[i * i for i in range(6_000_000)]; time.sleep(2)'")  # fmt: skip
     server.add(a_job(f"{burn}; kill -11 $$"))
     start(isolation="required", once=True).ended()
     report = server.final(1)
