@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from culm.core.images import refusal_of_bubblewrap
-from pilot.isolation import SHUT_IN
 from tasks.audit import audit
 from tasks.lifecycles import TASK as MACHINE
 from tasks.store.books import Books
+from tests.images import an_image, needs_bubblewrap
 from tests.installation import Installation, wait_until
 from tests.panda_client import PandaClient
 
 pytestmark = pytest.mark.slow
-SHELL = "busybox"
-needs_bubblewrap = pytest.mark.skipif(
-    bool(refusal_of_bubblewrap(*SHUT_IN)) or not shutil.which(SHELL),
-    reason="bubblewrap or busybox is missing",
-)
-
 MERGE = """
 import sys
 out, ins = sys.argv[2], sys.argv[4].split(",")
@@ -77,16 +69,6 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     running.stop()
     with Books(url) as books, books.read() as session:
         assert audit(session) == []
-
-
-def an_image(images: Path) -> Path:
-    """A folder with the image `tiny`: a static busybox and nothing else."""
-    root = images / "tiny" / "rootfs"
-    (root / "bin").mkdir(parents=True)
-    for name in ("sh", "cat", "ls", "echo"):
-        shutil.copy(shutil.which(SHELL) or "", root / "bin" / name)
-    (root / "of_the_image").write_text("inside\n")
-    return images
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import yaml
 
 from culm.client import Client
 from culm.client.chain import Chain
+from tests.images import an_image, needs_bubblewrap
 from tests.installation import Installation, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,7 @@ with tarfile.open("metrics.tgz", "w:gz") as archive:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("workflows")
     parts = Installation(folder, f"sqlite:///{folder}/culm.db")
+    parts.settings = {"CULM_IMAGES_DIR": str(an_image(folder / "images", "default"))}
     parts.start_all(pilots=2, slots=4)
     yield parts
     parts.stop()
@@ -130,6 +132,7 @@ CASES: list[Case] = [
 ]
 
 
+@needs_bubblewrap
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_documented_workflows_run_to_the_end(installation: Installation, work: Path) -> None:
